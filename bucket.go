@@ -1,0 +1,436 @@
+package ttlpool
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+// key says what connections lead to. Those of one key are interchangeable.
+type key struct {
+	network, address string
+	// The rest is for the Transport's dial function; the Pool does not look at
+	// it.
+	tls      bool
+	proxy    string // its URL, credentials included; empty: none
+	forwards bool   // address is the proxy's, which forwards requests
+}
+
+// bucket holds everything about one key.
+type bucket struct {
+	pool   *Pool
+	key    key
+	policy *policy
+
+	// mu guards the rest, and what is said to be guarded by it in the Conns,
+	// waiters and dials of this bucket. Nothing under it blocks or calls out:
+	// no I/O, no close, no hook, no other lock. What has to happen outside is
+	// noted in an aftermath. Pool.mu may be held when it is taken.
+	mu      sync.Mutex
+	conns   map[*Conn]struct{} // all that are open
+	idle    idleList           // those of them without a lease
+	dials   map[*dial]struct{}
+	waiters waiterQueue // not empty only while nothing is idle
+
+	keepNone bool // CloseIdle was called, and no request has come since
+	draining bool // Shutdown was called: no new requests
+	closed   bool // Close was called
+	dropped  bool // no longer known to the pool: look it up again
+}
+
+func newBucket(p *Pool, k key) *bucket {
+	return &bucket{
+		pool:   p,
+		key:    k,
+		policy: p.config.policyFor(k.address),
+		conns:  make(map[*Conn]struct{}),
+		dials:  make(map[*dial]struct{}),
+	}
+}
+
+// aftermath is what a change of a bucket entails that must not happen under
+// its lock.
+type aftermath struct {
+	begin   []*dial
+	stop    []*dial
+	victims []*Conn
+	vacated []*bucket // have nothing left in them
+	freed   int       // places given up
+}
+
+// take leases the connection used last, or else queues a waiter. again is set
+// by a request that was served before, with a connection that proved dead: it
+// keeps its turn. If ok is false, the bucket is no longer in use.
+func (b *bucket) take(ctx context.Context, now instant, again bool) (c *Conn, w *waiter, ok bool) {
+	var after aftermath
+	defer b.pool.settle(&after, now)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dropped || b.closed || b.draining && !again {
+		return nil, nil, false
+	}
+	b.keepNone = false
+	for c := b.idle.newest; c != nil; c = b.idle.newest {
+		reason := b.policy.expired(c.lifetimeLocked(), now)
+		if reason == NotClosed {
+			b.leaseLocked(c, now)
+			return c, nil, true
+		}
+		b.discardLocked(c, reason, &after)
+	}
+	w = newWaiter(ctx)
+	if again {
+		b.waiters.pushFront(w)
+	} else {
+		b.waiters.pushBack(w)
+	}
+	b.dialForWaitersLocked(&after)
+	return nil, w, true
+}
+
+// leaseLocked hands out the right to run an exchange.
+func (b *bucket) leaseLocked(c *Conn, now instant) {
+	c.wasIdle = c.idle
+	if c.idle {
+		b.unlistLocked(c)
+	}
+	c.idleAtLease = elapsed(now, c.idleSince)
+	c.leases++
+}
+
+// unlistLocked takes a connection out of the idle ones.
+func (b *bucket) unlistLocked(c *Conn) {
+	b.idle.remove(c)
+	c.idle = false
+	b.pool.idle.Add(-1)
+}
+
+// evictLocked takes a connection out, with its place.
+func (b *bucket) evictLocked(c *Conn, reason CloseReason) {
+	if c.idle {
+		b.unlistLocked(c)
+	}
+	delete(b.conns, c)
+	c.closed = reason
+}
+
+// freeLocked gives up the place of an evicted connection or a failed dial.
+func (b *bucket) freeLocked(after *aftermath) {
+	after.freed++
+	b.dialForWaitersLocked(after)
+	b.vacatedLocked(after)
+}
+
+// discardLocked takes a connection out to be closed.
+func (b *bucket) discardLocked(c *Conn, reason CloseReason, after *aftermath) {
+	b.evictLocked(c, reason)
+	after.victims = append(after.victims, c)
+	b.freeLocked(after)
+}
+
+// give takes out a connection that the caller will close; false means that
+// somebody else has.
+func (b *bucket) give(c *Conn, reason CloseReason, after *aftermath) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closed != NotClosed {
+		return false
+	}
+	b.evictLocked(c, reason)
+	b.freeLocked(after)
+	return true
+}
+
+// vacatedLocked notes that nothing is left in the bucket.
+func (b *bucket) vacatedLocked(after *aftermath) {
+	if b.vacantLocked() {
+		after.vacated = append(after.vacated, b)
+	}
+}
+
+func (b *bucket) vacantLocked() bool {
+	return len(b.conns) == 0 && len(b.dials) == 0 && b.waiters.len == 0
+}
+
+// dialForWaitersLocked begins a dial for each waiter that has none, first come
+// first served, while there are places. Every waiter gets a dial of its own
+// even if others are in progress that nobody waits for: those may hang.
+func (b *bucket) dialForWaitersLocked(after *aftermath) {
+	if b.closed {
+		return
+	}
+	for w := b.waiters.first; w != nil && b.placeLocked(); w = w.next {
+		if w.dial == nil {
+			b.dialLocked(w, after)
+			b.pool.places.Add(1) // at once: Shutdown must not see none in between
+		}
+	}
+}
+
+func (b *bucket) placeLocked() bool {
+	return b.policy.maxConns == 0 || len(b.conns)+len(b.dials) < b.policy.maxConns
+}
+
+// dialLocked begins a dial for one waiter, with its values but not its
+// cancellation.
+func (b *bucket) dialLocked(w *waiter, after *aftermath) {
+	d := &dial{bucket: b, owner: w}
+	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(w.ctx))
+	w.dial = d
+	b.dials[d] = struct{}{}
+	after.begin = append(after.begin, d)
+}
+
+// dialled takes in what a dial has come to. A connection serves the waiter
+// that has this dial to itself, or the one that waits longest, or becomes
+// idle. An error goes to the waiter for which the dial was begun, if it still
+// waits.
+func (b *bucket) dialled(d *dial, inner net.Conn, failure grant, now instant) {
+	var after aftermath
+	spare := b.admit(d, inner, failure, now, &after)
+	b.pool.settle(&after, now)
+	if spare != nil {
+		b.pool.release(spare, now, false)
+	}
+}
+
+// admit is dialled under the lock. It returns the connection, with a lease on
+// it, if nobody waits for one.
+func (b *bucket) admit(d *dial, inner net.Conn, failure grant, now instant, after *aftermath) (spare *Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.dials, d)
+	owner := d.owner
+	if failure.err != nil {
+		if owner != nil {
+			b.grantLocked(owner, failure)
+		}
+		b.freeLocked(after)
+		return nil
+	}
+	c := newConn(b, inner, rand.Float64(), now)
+	c.leases = 1
+	b.conns[c] = struct{}{}
+	if b.closed {
+		b.discardLocked(c, ClosedPoolClosed, after)
+		return nil
+	}
+	served := b.waiters.first
+	if owner != nil && !owner.queued {
+		served = owner
+	}
+	if served == nil {
+		return c
+	}
+	b.passOnLocked(d, served)
+	b.grantLocked(served, grant{conn: c})
+	return nil
+}
+
+// passOnLocked keeps every waiter provided for when the dial of one has served
+// another: the two swap dials.
+func (b *bucket) passOnLocked(d *dial, served *waiter) {
+	if owner := d.owner; owner != nil && owner != served {
+		owner.dial = served.dial
+		if served.dial != nil {
+			served.dial.owner = owner
+		}
+		served.dial = nil
+	}
+}
+
+// grantLocked ends a wait. A dial still in progress for the waiter goes on,
+// for whoever comes.
+func (b *bucket) grantLocked(w *waiter, g grant) {
+	if w.queued {
+		b.waiters.remove(w)
+	}
+	if w.dial != nil {
+		w.dial.owner, w.dial = nil, nil
+	}
+	w.waiting = false
+	w.ready <- g // never blocks: there is one grant, and room for it
+}
+
+// leave ends a wait from the waiter's side; false means that a grant came
+// first.
+func (b *bucket) leave(w *waiter) bool {
+	var after aftermath
+	b.mu.Lock()
+	left := w.waiting
+	if left {
+		if w.queued {
+			b.waiters.remove(w)
+		}
+		if w.dial != nil {
+			w.dial.owner, w.dial = nil, nil
+		}
+		w.waiting = false
+		b.vacatedLocked(&after)
+	}
+	b.mu.Unlock()
+	b.pool.settle(&after, instant{})
+	return left
+}
+
+// put takes a lease back. The connection serves whoever waits, becomes idle,
+// or is closed. served says that an exchange was run; mayKeep, that the pool
+// has room for an idle connection. If it is kept, due says how soon the reaper
+// must look at it.
+func (b *bucket) put(c *Conn, now instant, served, mayKeep bool, after *aftermath) (kept bool, due time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closed != NotClosed {
+		return false, 0
+	}
+	if c.leases == 0 {
+		panic("ttlpool: Release of a connection that is not checked out")
+	}
+	c.leases--
+	c.reused = true
+	if served {
+		c.uses++
+		c.idleSince = c.arrival.latest()
+	}
+	reason := b.policy.expired(c.lifetimeLocked(), now)
+	switch {
+	case reason != NotClosed:
+	case b.waiters.first != nil:
+		b.leaseLocked(c, now)
+		b.grantLocked(b.waiters.first, grant{conn: c})
+		return false, 0
+	case b.draining:
+		reason = ClosedPoolClosed
+	case b.keepNone:
+		reason = ClosedCloseIdle
+	case !mayKeep:
+		reason = ClosedMaxIdle
+	default:
+		return true, b.keepLocked(c, now, after)
+	}
+	b.discardLocked(c, reason, after)
+	return false, 0
+}
+
+// keepLocked makes a connection idle, in place of the oldest if need be, and
+// returns how soon the reaper must look at it.
+func (b *bucket) keepLocked(c *Conn, now instant, after *aftermath) time.Duration {
+	if limit := b.policy.maxIdle; limit > 0 && b.idle.len >= limit {
+		b.discardLocked(b.idle.oldest, ClosedMaxIdle, after)
+	}
+	b.idle.push(c)
+	c.idle = true
+	left, slack, limited := b.policy.due(c.lifetimeLocked(), now)
+	if limited == NotClosed {
+		return noDelay
+	}
+	return left - slack/2
+}
+
+// oldestIdle tells since when the longest idle connection has been idle.
+func (b *bucket) oldestIdle() (since instant, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.idle.oldest == nil {
+		return instant{}, false
+	}
+	return b.idle.oldest.idleSince, true
+}
+
+// evictOldest closes the longest idle connection, if there is one still.
+func (b *bucket) evictOldest(after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.idle.oldest != nil {
+		b.discardLocked(b.idle.oldest, ClosedMaxIdle, after)
+	}
+}
+
+// sweepIdle discards the idle connections that are due. It returns how long
+// the next sweep may wait, or next unchanged if that is sooner.
+func (b *bucket) sweepIdle(now instant, next time.Duration, after *aftermath) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := b.idle.oldest; c != nil; {
+		younger := c.newer
+		switch left, slack, reason := b.policy.due(c.lifetimeLocked(), now); {
+		case reason == NotClosed:
+		case left <= slack:
+			b.discardLocked(c, reason, after)
+		default:
+			next = min(next, left-slack/2)
+		}
+		c = younger
+	}
+	return next
+}
+
+// clear discards the idle connections, and stops the dials that nobody waits
+// for.
+func (b *bucket) clear(reason CloseReason, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.keepNone = true
+	b.draining = b.draining || reason == ClosedPoolClosed
+	for b.idle.oldest != nil {
+		b.discardLocked(b.idle.oldest, reason, after)
+	}
+	for d := range b.dials {
+		if d.owner == nil {
+			after.stop = append(after.stop, d)
+		}
+	}
+}
+
+// close discards all connections, in use or not, fails all waiters and stops
+// all dials.
+func (b *bucket) close(after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for d := range b.dials {
+		if d.owner != nil {
+			b.grantLocked(d.owner, grant{err: ErrClosed})
+		}
+		after.stop = append(after.stop, d)
+	}
+	for b.waiters.first != nil {
+		b.grantLocked(b.waiters.first, grant{err: ErrClosed})
+	}
+	for c := range b.conns {
+		b.discardLocked(c, ClosedPoolClosed, after)
+	}
+	b.vacatedLocked(after)
+}
+
+// supplant closes a connection that its holder has found stale and begins a
+// dial for the same request, in the same place: nobody else can take it, so
+// the limit holds and the request need not queue again.
+func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*waiter, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || c.closed != NotClosed {
+		return nil, ErrClosed
+	}
+	b.evictLocked(c, ClosedStale)
+	after.victims = append(after.victims, c)
+	w := newWaiter(ctx)
+	b.dialLocked(w, after)
+	return w, nil
+}
+
+// stats returns the gauges.
+func (b *bucket) stats() HostStats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return HostStats{
+		Open:    len(b.conns),
+		Idle:    b.idle.len,
+		InUse:   len(b.conns) - b.idle.len,
+		Dialing: len(b.dials),
+		Waiting: b.waiters.len,
+		TTL:     b.policy.effectiveTTL(),
+	}
+}

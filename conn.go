@@ -1,0 +1,255 @@
+package ttlpool
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ttlpool/ttlpool/internal/hangup"
+)
+
+// Conn is a pooled connection: a [net.Conn] that knows its own history.
+//
+// Whoever got it from [Pool.Get] holds a lease on it, and ends the lease with
+// Release, which gives it back to the pool, or Close, which closes it for good.
+// It must not be used after either. Read, Write and the deadlines are as safe
+// for concurrent use as those of the connection it wraps.
+type Conn struct {
+	inner  net.Conn
+	bucket *bucket
+	born   instant
+	maxAge time.Duration // drawn at birth; 0: no limit
+	probe  *hangup.Probe // used by the holder of the only lease; nil: no socket to look at
+	kind   connKind
+	tls    *tls.ConnectionState // once asked for; for the holder only
+
+	arrival   arrival      // of the last byte
+	read      atomic.Int64 // bytes
+	written   atomic.Int64 // bytes
+	deadlined atomic.Bool  // the holder has set a deadline
+
+	// The rest is guarded by bucket.mu.
+
+	reused      bool          // has been given back before; the holder of a lease may read it
+	wasIdle     bool          // before the last checkout; the holder may read it, as idleAtLease
+	idle        bool          // in the bucket's idle list
+	leases      int           // the rights to run an exchange that are out; idle means none
+	uses        int           // exchanges completed
+	idleSince   instant       // what the idle time counts from
+	idleAtLease time.Duration // the idle time at the last checkout
+	closed      CloseReason
+	older       *Conn // neighbours in the bucket's idle list
+	newer       *Conn
+}
+
+// connKind says what a wrapped connection can be relied on to do.
+type connKind int
+
+const (
+	// kindUnknown may do nothing right but Read, Write and Close.
+	kindUnknown connKind = iota
+	// kindSocket is a socket of the kernel: deadlines unblock its calls, and
+	// a Read that returns less than it could has emptied it.
+	kindSocket
+	// kindTLS is TLS over such a socket: a Read returns at most one record.
+	kindTLS
+)
+
+func kindOf(c net.Conn) connKind {
+	if t, ok := c.(*tls.Conn); ok {
+		if kindOf(t.NetConn()) == kindSocket {
+			return kindTLS
+		}
+		return kindUnknown
+	}
+	if _, ok := c.(syscall.Conn); ok {
+		return kindSocket
+	}
+	return kindUnknown
+}
+
+// socketOf returns the connection below TLS.
+func socketOf(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return c
+}
+
+func newConn(b *bucket, inner net.Conn, random float64, now instant) *Conn {
+	c := &Conn{
+		inner:     inner,
+		bucket:    b,
+		born:      now,
+		maxAge:    b.policy.drawMaxAge(random),
+		probe:     hangup.NewProbe(socketOf(inner)),
+		kind:      kindOf(inner),
+		idleSince: now,
+	}
+	c.arrival.noteWrite(now) // a server that speaks first does so from here on
+	return c
+}
+
+// Read reads from the connection.
+func (c *Conn) Read(p []byte) (int, error) {
+	before := readClocks()
+	n, err := c.inner.Read(p)
+	if n > 0 {
+		c.read.Add(int64(n))
+		c.arrival.noteRead(before, readClocks(), c.kind == kindSocket && n < len(p))
+	}
+	return n, err
+}
+
+// Write writes to the connection.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.arrival.noteWrite(readClocks())
+	n, err := c.inner.Write(p)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// ReadFrom writes what it reads from r, by sendfile where the wrapped
+// connection can.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(c.inner, r)
+	c.written.Add(n)
+	c.arrival.noteWrite(readClocks())
+	return n, err
+}
+
+// Release gives the connection back to the pool, which keeps it or closes it.
+// Deadlines are taken off. Releasing a closed connection does nothing, so that
+// a deferred Release is right after Close too; releasing one that is not
+// checked out panics.
+func (c *Conn) Release() {
+	if c.deadlined.Swap(false) {
+		_ = c.inner.SetDeadline(time.Time{}) // if it fails, the next user's first call will
+	}
+	c.bucket.pool.release(c, readClocks(), true)
+}
+
+// Close closes the connection for good. It may be called more than once and
+// concurrently; only the first call can return an error.
+func (c *Conn) Close() error { return c.bucket.pool.close(c, ClosedByHolder, readClocks()) }
+
+// LocalAddr returns the local address.
+func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
+
+// SetDeadline sets the deadline of reads and writes until Release.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.deadlined.Store(true)
+	return c.inner.SetDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of reads until Release.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.deadlined.Store(true)
+	return c.inner.SetReadDeadline(t)
+}
+
+// SetWriteDeadline sets the deadline of writes until Release.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.deadlined.Store(true)
+	return c.inner.SetWriteDeadline(t)
+}
+
+// NetConn returns the wrapped connection, for what a net.Conn does not offer.
+// Bytes read from or written to it directly are not counted.
+func (c *Conn) NetConn() net.Conn { return c.inner }
+
+// ConnInfo is what a Conn knows of itself, at one instant.
+type ConnInfo struct {
+	Network, Address string
+	Born             time.Time     // when it was dialled
+	Age              time.Duration // since Born, suspension included
+	LastUse          time.Time     // when the last byte arrived, or Born
+	Idle             time.Duration // on an idle connection, since LastUse; else how long it was idle before this use
+	Uses             int           // exchanges completed; reused means more than none
+	Leases           int           // exchanges running
+	Read, Written    int64         // bytes, over the whole life
+	Closed           CloseReason   // NotClosed while it is open
+}
+
+// Info returns what the connection knows of itself now.
+func (c *Conn) Info() ConnInfo { return c.infoAt(readClocks()) }
+
+func (c *Conn) infoAt(now instant) ConnInfo {
+	c.bucket.mu.Lock()
+	defer c.bucket.mu.Unlock()
+	idle := c.idleAtLease
+	if c.idle {
+		idle = elapsed(now, c.idleSince)
+	}
+	return ConnInfo{
+		Network: c.bucket.key.network, Address: c.bucket.key.address,
+		Born: c.born.time(), Age: elapsed(now, c.born),
+		LastUse: c.idleSince.time(), Idle: idle,
+		Uses: c.uses, Leases: c.leases,
+		Read: c.read.Load(), Written: c.written.Load(),
+		Closed: c.closed,
+	}
+}
+
+// lifetime needs bucket.mu.
+func (c *Conn) lifetimeLocked() lifetime {
+	return lifetime{born: c.born, maxAge: c.maxAge, idleSince: c.idleSince, uses: c.uses}
+}
+
+// unfit looks at a connection that is about to be used again, and says why it
+// may not be. The caller holds its only lease.
+func (c *Conn) unfit() CloseReason {
+	if c.probe == nil {
+		return NotClosed
+	}
+	switch c.probe.State() {
+	case hangup.HungUp:
+		return ClosedHungUp
+	case hangup.Pending:
+		return ClosedStrayBytes
+	}
+	return NotClosed
+}
+
+// hasPlaintext reports whether TLS has decrypted bytes that nobody has read.
+// The socket does not show them.
+func (c *Conn) hasPlaintext() bool {
+	if c.kind != kindTLS {
+		return false
+	}
+	_ = c.inner.SetReadDeadline(longAgo)
+	var one [1]byte
+	n, _ := c.inner.Read(one[:])
+	_ = c.inner.SetReadDeadline(time.Time{})
+	return n > 0
+}
+
+var longAgo = time.Unix(1, 0)
+
+// tlsState returns the state of TLS, which is the same for all exchanges, or
+// nil. Only the holder may call it.
+func (c *Conn) tlsState() *tls.ConnectionState {
+	if c.tls == nil {
+		if t, ok := c.inner.(*tls.Conn); ok {
+			state := t.ConnectionState()
+			c.tls = &state
+		}
+	}
+	return c.tls
+}
+
+// shut closes the wrapped connection. The Close of a connection of unknown
+// kind may hang: it must not stop whoever happens to evict it.
+func (c *Conn) shut() {
+	if c.kind == kindUnknown {
+		go c.inner.Close()
+		return
+	}
+	_ = c.inner.Close() // nobody is left to whom an error would matter
+}

@@ -1,0 +1,102 @@
+package ttlpool
+
+import "time"
+
+// policy is what the options say about the connections to one address.
+// It is written before the first connection and never after.
+type policy struct {
+	ttl            time.Duration // 0: no limit
+	serverTimeout  time.Duration // 0: not stated
+	margin         time.Duration
+	maxAge         time.Duration // 0: no limit
+	maxAgeJitter   time.Duration
+	maxUses        int // 0: no limit
+	maxIdle        int // 0: no limit
+	maxConns       int // 0: no limit
+	acquireTimeout time.Duration
+}
+
+// lifetime is what a connection's expiry depends on.
+type lifetime struct {
+	born      instant
+	maxAge    time.Duration // the policy's, less the jitter drawn at birth; 0: no limit
+	idleSince instant
+	uses      int
+}
+
+// effectiveTTL is the shortest of the TTLs that apply; 0 means none does.
+func (p *policy) effectiveTTL() time.Duration {
+	ttl := p.ttl
+	if p.serverTimeout > 0 {
+		if stated := p.serverTimeout - p.margin; ttl == 0 || stated < ttl {
+			ttl = stated
+		}
+	}
+	return ttl
+}
+
+// drawMaxAge returns the maximum age of one connection, given a random number
+// in [0,1). It is drawn once, at birth: drawn again at each check, a
+// connection would live as long as the luckiest draw allows.
+func (p *policy) drawMaxAge(random float64) time.Duration {
+	return p.maxAge - time.Duration(random*float64(p.maxAgeJitter))
+}
+
+// expired says why a connection may not be reused at now, NotClosed if it may.
+// "At or past" the limit counts as expired (promise P1).
+func (p *policy) expired(l lifetime, now instant) CloseReason {
+	switch ttl := p.effectiveTTL(); {
+	case p.maxUses > 0 && l.uses >= p.maxUses:
+		return ClosedMaxUses
+	case l.maxAge > 0 && elapsed(now, l.born) >= l.maxAge:
+		return ClosedMaxAge
+	case ttl > 0 && elapsed(now, l.idleSince) >= ttl:
+		return ClosedTTL
+	}
+	return NotClosed
+}
+
+// due says how soon an idle connection must be closed and why, and by how much
+// that may be brought forward so that one sweep serves many. The reason is
+// NotClosed if nothing limits its idle life.
+func (p *policy) due(l lifetime, now instant) (left, slack time.Duration, reason CloseReason) {
+	limit := p.effectiveTTL()
+	if limit > 0 {
+		left, reason = limit-elapsed(now, l.idleSince), ClosedTTL
+	}
+	if l.maxAge > 0 {
+		if byAge := l.maxAge - elapsed(now, l.born); reason == NotClosed || byAge < left {
+			left, limit, reason = byAge, l.maxAge, ClosedMaxAge
+		}
+	}
+	return left, min(limit/32, maxSweepSlack), reason
+}
+
+// maxSweepSlack bounds how early the reaper may close a connection.
+const maxSweepSlack = 200 * time.Millisecond
+
+// instant is a point in time on both clocks. A time.Time has both readings too,
+// but compares only one.
+type instant struct {
+	wall      int64 // nanoseconds since the Unix epoch
+	monotonic int64 // nanoseconds since processStart
+}
+
+var processStart = time.Now()
+
+func instantOf(t time.Time) instant {
+	return instant{wall: t.UnixNano(), monotonic: int64(t.Sub(processStart))}
+}
+
+// readClocks reads both clocks, once for each exported call.
+func readClocks() instant { return instantOf(time.Now()) }
+
+// time returns what the wall clock showed.
+func (i instant) time() time.Time { return time.Unix(0, i.wall) }
+
+// elapsed is the larger of the monotonic and the wall-clock time since then.
+// The monotonic clock stands still while a machine is suspended and the
+// server's does not; the wall clock may be set back.
+func elapsed(now, since instant) time.Duration {
+	return time.Duration(max(now.monotonic-since.monotonic, now.wall-since.wall))
+}

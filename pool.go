@@ -1,0 +1,436 @@
+package ttlpool
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pool keeps connections for reuse, by network and address. It knows nothing
+// of HTTP: a [Transport] is built on it, and a client of any protocol in which
+// the client speaks first can use it alone. It is safe for concurrent use.
+//
+// Whether an idle connection is still alive is checked when it is handed out,
+// as far as the system allows: one that the peer has closed, or on which it
+// has sent bytes unasked, is never handed out.
+type Pool struct {
+	config *config
+	dial   func(context.Context, key) (net.Conn, error)
+	traces traces
+	reaper reaper
+	counters
+
+	idle    atomic.Int64  // idle connections, and places reserved for some
+	places  atomic.Int64  // open connections and dials in progress
+	drained chan struct{} // closed when places has come to 0 after Shutdown
+	drain   sync.Once
+
+	// mu guards the rest. A bucket's mutex may be taken under it; nothing else
+	// happens there.
+	mu       sync.RWMutex
+	buckets  map[key]*bucket
+	draining bool
+	closed   bool
+}
+
+// NewPool returns a pool whose connections are made by dial, or by a
+// [net.Dialer] with a timeout of 30 seconds if dial is nil. It is an error if
+// options contradict each other.
+func NewPool(dial DialFunc, opts ...PoolOption) (*Pool, error) {
+	c := defaultConfig()
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, errNilOption
+		}
+		if err := opt.applyPool(c); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.settle(); err != nil {
+		return nil, err
+	}
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
+	}
+	return newPool(c, func(ctx context.Context, k key) (net.Conn, error) {
+		return dial(ctx, k.network, k.address)
+	}), nil
+}
+
+func newPool(c *config, dial func(context.Context, key) (net.Conn, error)) *Pool {
+	p := &Pool{
+		config:  c,
+		dial:    dial,
+		traces:  c.traces,
+		drained: make(chan struct{}),
+		buckets: make(map[key]*bucket),
+	}
+	p.reaper.pool = p
+	p.reaper.alarm.Store(noAlarm)
+	return p
+}
+
+// Get returns a connection to the address: the one used last of those that are
+// idle, or a new one. It waits while [WithMaxConnsPerHost] allows no other,
+// until a connection is free or the context ends; then the error is the
+// context's cause. After Close or Shutdown it returns [ErrClosed]. A failed
+// dial's error comes back as it is, and a panic of the dial function panics
+// here.
+func (p *Pool) Get(ctx context.Context, network, address string) (*Conn, error) {
+	return p.acquire(ctx, key{network: network, address: address})
+}
+
+// CloseIdle closes all connections that are idle now, and those in use when
+// they are given back, until the next Get for their address.
+func (p *Pool) CloseIdle() { p.clear(ClosedCloseIdle) }
+
+// Shutdown ends the pool gently: Get fails from now on, idle connections are
+// closed, and those in use when they are given back. It returns when none is
+// left, or with the context's error; the pool then goes on draining, and Close
+// ends it at once.
+func (p *Pool) Shutdown(ctx context.Context) error {
+	p.mu.Lock()
+	p.draining = true
+	p.mu.Unlock()
+	p.clear(ClosedPoolClosed)
+	p.vacate(0)
+	select {
+	case <-p.drained:
+		p.reaper.stop()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close closes all connections, those in use too, and stops all dials. What
+// waits gets [ErrClosed]. It may be called more than once, and returns nil.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.draining, p.closed = true, true
+	p.mu.Unlock()
+	p.reaper.stop()
+	var after aftermath
+	for _, b := range p.snapshot() {
+		b.close(&after)
+	}
+	p.settle(&after, readClocks())
+	p.vacate(0)
+	return nil
+}
+
+// Stats returns a snapshot of what the pool holds and has done.
+func (p *Pool) Stats() Stats {
+	s := p.counters.snapshot()
+	for _, b := range p.snapshot() {
+		s.add(b.key.address, b.stats())
+	}
+	return s
+}
+
+// acquire leases a connection. The liveness of a reused one is looked at
+// outside the lock; while that is being done, it is leased.
+func (p *Pool) acquire(ctx context.Context, k key) (*Conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	var (
+		begun = readClocks()
+		now   = begun
+		dead  *Conn
+		why   CloseReason
+	)
+	for {
+		c, w, b, err := p.take(ctx, k, now, dead != nil)
+		if dead != nil {
+			// Only now: its place keeps the pool from having drained.
+			p.discard(dead, why, now)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c == nil {
+			if c, err = p.wait(ctx, b, w, begun); err != nil {
+				return nil, err
+			}
+			now = readClocks()
+		}
+		if c.reused {
+			if why = c.unfit(); why != NotClosed {
+				dead = c
+				continue
+			}
+			p.reuses.Add(1)
+		}
+		p.traces.gotConn(c, now)
+		return c, nil
+	}
+}
+
+// take leases an idle connection of the bucket of k, or queues a waiter there.
+func (p *Pool) take(ctx context.Context, k key, now instant, again bool) (*Conn, *waiter, *bucket, error) {
+	for {
+		b, err := p.bucket(k, again)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if c, w, ok := b.take(ctx, now, again); ok {
+			return c, w, b, nil
+		}
+	}
+}
+
+// bucket finds the bucket of k, or makes it.
+func (p *Pool) bucket(k key, again bool) (*bucket, error) {
+	p.mu.RLock()
+	b, refused := p.buckets[k], p.closed || p.draining && !again
+	p.mu.RUnlock()
+	if refused {
+		return nil, ErrClosed
+	}
+	if b != nil {
+		return b, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.draining {
+		return nil, ErrClosed
+	}
+	if b = p.buckets[k]; b == nil {
+		b = newBucket(p, k)
+		p.buckets[k] = b
+	}
+	return b, nil
+}
+
+// wait waits for a grant.
+func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (*Conn, error) {
+	var timeout <-chan time.Time
+	limit := b.policy.acquireTimeout
+	if limit > 0 {
+		timer := time.NewTimer(limit - elapsed(readClocks(), begun))
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	p.waits.Add(1)
+	defer func() { p.waitNanos.Add(int64(elapsed(readClocks(), begun))) }()
+	select {
+	case g := <-w.ready:
+		return g.take()
+	case <-ctx.Done():
+		p.forgo(b, w)
+		return nil, context.Cause(ctx)
+	case <-timeout:
+		p.waitTimeouts.Add(1)
+		p.forgo(b, w)
+		return nil, &acquireTimeoutError{address: b.key.address, waited: limit}
+	}
+}
+
+// forgo ends a wait without a connection. What was granted meanwhile goes back.
+func (p *Pool) forgo(b *bucket, w *waiter) {
+	if b.leave(w) {
+		return
+	}
+	if g := <-w.ready; g.conn != nil {
+		p.release(g.conn, readClocks(), false)
+	}
+}
+
+// release takes a lease back; served says that an exchange has been run.
+func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
+	mayKeep := p.reserveIdle()
+	var after aftermath
+	kept, due := c.bucket.put(c, now, served, mayKeep, &after)
+	if mayKeep && !kept {
+		p.idle.Add(-1)
+	}
+	p.settle(&after, now)
+	if kept {
+		p.reaper.wakeWithin(due, now)
+		p.traces.putIdle(c, now)
+	}
+	return kept
+}
+
+// reserveIdle takes one of the places for idle connections, if need be by
+// closing another idle connection. It comes before the bucket's lock, because
+// the other may be in another bucket.
+func (p *Pool) reserveIdle() bool {
+	limit := int64(p.config.maxIdle)
+	for {
+		n := p.idle.Load()
+		if limit > 0 && n >= limit {
+			if !p.evictOldIdle() {
+				return false
+			}
+			continue
+		}
+		if p.idle.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// evictionSample is how many addresses evictOldIdle compares. Comparing all
+// would make each release cost as much as there are addresses.
+const evictionSample = 16
+
+// evictOldIdle closes an idle connection that has been idle long.
+func (p *Pool) evictOldIdle() bool {
+	var (
+		from   *bucket
+		oldest instant
+		looked int
+	)
+	p.mu.RLock()
+	for _, b := range p.buckets { // in random order
+		if since, any := b.oldestIdle(); any {
+			if from == nil || since.monotonic < oldest.monotonic {
+				from, oldest = b, since
+			}
+			if looked++; looked == evictionSample {
+				break
+			}
+		}
+	}
+	p.mu.RUnlock()
+	if from == nil {
+		return false
+	}
+	var after aftermath
+	from.evictOldest(&after)
+	p.settle(&after, readClocks())
+	return true
+}
+
+// replace closes a connection that its holder has found stale, and returns one
+// dialled for the same request.
+func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (*Conn, error) {
+	var after aftermath
+	w, err := c.bucket.supplant(ctx, c, &after)
+	p.settle(&after, now)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := p.wait(ctx, c.bucket, w, now)
+	if err != nil {
+		return nil, err
+	}
+	p.traces.gotConn(fresh, readClocks())
+	return fresh, nil
+}
+
+// close closes a connection for good, and returns what its Close says; only for
+// the first caller does it do anything.
+func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
+	var after aftermath
+	if c.bucket.give(c, reason, &after) {
+		err = c.inner.Close()
+		p.noteClosed(c, now)
+		p.settle(&after, now)
+	}
+	return err
+}
+
+// discard is close for those who cannot wait for a Close that hangs.
+func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
+	var after aftermath
+	if c.bucket.give(c, reason, &after) {
+		c.shut()
+		p.noteClosed(c, now)
+		p.settle(&after, now)
+	}
+}
+
+// settle does what must not be done under a lock.
+func (p *Pool) settle(after *aftermath, now instant) {
+	for _, d := range after.begin {
+		p.dials.Add(1)
+		go d.run()
+	}
+	for _, d := range after.stop {
+		d.cancel()
+	}
+	for _, c := range after.victims {
+		c.shut()
+		p.noteClosed(c, now)
+	}
+	for _, b := range after.vacated {
+		p.drop(b)
+	}
+	if after.freed > 0 {
+		p.vacate(after.freed)
+	}
+}
+
+// noteClosed counts and reports a closed connection.
+func (p *Pool) noteClosed(c *Conn, now instant) {
+	p.counters.closed[c.closed].Add(1) // no longer changes
+	p.traces.connClosed(c, now)
+	if log := p.config.logger; log != nil {
+		info := c.infoAt(now)
+		log.LogAttrs(context.Background(), slog.LevelDebug, "connection closed",
+			slog.String("address", info.Address), slog.String("reason", info.Closed.String()),
+			slog.Duration("age", info.Age), slog.Duration("idle", info.Idle), slog.Int("uses", info.Uses))
+	}
+}
+
+// drop forgets a bucket if it is still vacant, so that addresses of long ago
+// cost nothing.
+func (p *Pool) drop(b *bucket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.vacantLocked() && !b.dropped {
+		b.dropped = true
+		delete(p.buckets, b.key)
+	}
+}
+
+// vacate gives up places and tells Shutdown when there are none left.
+func (p *Pool) vacate(n int) {
+	if p.places.Add(-int64(n)) > 0 {
+		return
+	}
+	p.mu.RLock()
+	draining := p.draining
+	p.mu.RUnlock()
+	if draining {
+		p.drain.Do(func() { close(p.drained) })
+	}
+}
+
+// clear empties all buckets of what is idle.
+func (p *Pool) clear(reason CloseReason) {
+	var after aftermath
+	for _, b := range p.snapshot() {
+		b.clear(reason, &after)
+	}
+	p.settle(&after, readClocks())
+}
+
+// snapshot returns the buckets there are, so that none of them is locked with
+// the pool's lock held for long.
+func (p *Pool) snapshot() []*bucket {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	all := make([]*bucket, 0, len(p.buckets))
+	for _, b := range p.buckets {
+		all = append(all, b)
+	}
+	return all
+}
+
+// take returns what was granted. A panic of the caller's own dial function
+// panics here, where the caller can see it.
+func (g grant) take() (*Conn, error) {
+	if g.panicked != nil {
+		panic(g.panicked)
+	}
+	return g.conn, g.err
+}

@@ -1,0 +1,70 @@
+package ttlpool
+
+import "time"
+
+// Trace is a set of hooks on the life of connections. Each may be nil.
+//
+// Hooks are called by the goroutine that does the thing they tell of, with no
+// lock held, so they may call the pool; while one runs, that goroutine waits.
+// They are called concurrently.
+type Trace struct {
+	// DialDone is called after each dial. On success err is nil.
+	DialDone func(address string, took time.Duration, err error)
+
+	// GotConn is called at each checkout, before the connection is used.
+	GotConn func(ConnInfo)
+
+	// PutIdle is called when a connection has become idle in the pool.
+	PutIdle func(ConnInfo)
+
+	// ConnClosed is called after a connection was closed; ConnInfo.Closed
+	// says why.
+	ConnClosed func(ConnInfo)
+
+	// Stale is called when a request failed on a stale connection. If the
+	// request will be sent again, err.NotRetried is empty.
+	Stale func(err *ExchangeError)
+}
+
+// traces calls every trace of a pool in the order in which they were given.
+type traces []*Trace
+
+func (ts traces) dialDone(address string, took time.Duration, err error) {
+	for _, t := range ts {
+		if t.DialDone != nil {
+			t.DialDone(address, took, err)
+		}
+	}
+}
+
+func (ts traces) gotConn(c *Conn, now instant) {
+	for _, t := range ts {
+		if t.GotConn != nil {
+			t.GotConn(c.infoAt(now))
+		}
+	}
+}
+
+func (ts traces) putIdle(c *Conn, now instant) {
+	for _, t := range ts {
+		if t.PutIdle != nil {
+			t.PutIdle(c.infoAt(now))
+		}
+	}
+}
+
+func (ts traces) connClosed(c *Conn, now instant) {
+	for _, t := range ts {
+		if t.ConnClosed != nil {
+			t.ConnClosed(c.infoAt(now))
+		}
+	}
+}
+
+func (ts traces) stale(err *ExchangeError) {
+	for _, t := range ts {
+		if t.Stale != nil {
+			t.Stale(err)
+		}
+	}
+}

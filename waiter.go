@@ -1,0 +1,75 @@
+package ttlpool
+
+import "context"
+
+// waiter is a request that waits for a connection: for one that another
+// request gives back, or for one to be dialled.
+type waiter struct {
+	ctx   context.Context // its values go into the dial
+	ready chan grant      // of capacity 1; receives one grant, unless the waiter leaves before
+
+	// The rest is guarded by the bucket's mutex.
+
+	waiting     bool  // nobody has granted it anything, and it has not left
+	queued      bool  // it is in the queue; one that waits for a dial of its own is not
+	dial        *dial // the dial that will serve it if nothing else does, or nil
+	ahead, next *waiter
+}
+
+func newWaiter(ctx context.Context) *waiter {
+	return &waiter{ctx: ctx, ready: make(chan grant, 1), waiting: true}
+}
+
+// grant ends a wait: a connection with a lease on it, an error, or the value
+// with which the caller's own dial function panicked.
+type grant struct {
+	conn     *Conn
+	err      error
+	panicked any
+}
+
+// waiterQueue serves first come, first served. A waiter that gives up leaves
+// from wherever it stands.
+type waiterQueue struct {
+	first, last *waiter
+	len         int
+}
+
+func (q *waiterQueue) pushBack(w *waiter) {
+	w.queued, w.ahead, w.next = true, q.last, nil
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
+	q.len++
+}
+
+// pushFront is for a waiter that was served with a connection found dead: it
+// has waited longest.
+func (q *waiterQueue) pushFront(w *waiter) {
+	w.queued, w.ahead, w.next = true, nil, q.first
+	if q.first == nil {
+		q.last = w
+	} else {
+		q.first.ahead = w
+	}
+	q.first = w
+	q.len++
+}
+
+func (q *waiterQueue) remove(w *waiter) {
+	if w.ahead == nil {
+		q.first = w.next
+	} else {
+		w.ahead.next = w.next
+	}
+	if w.next == nil {
+		q.last = w.ahead
+	} else {
+		w.next.ahead = w.ahead
+	}
+	w.queued, w.ahead, w.next = false, nil, nil
+	q.len--
+}
