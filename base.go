@@ -1,0 +1,136 @@
+package ttlpool
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ttlpool/ttlpool/internal/connect"
+	"github.com/ttlpool/ttlpool/internal/h1"
+)
+
+// defaultBase is what a Transport stands on when no base is given: what
+// http.DefaultTransport is, limits and idle timeout apart. It is not
+// http.DefaultTransport itself, which programs replace.
+func defaultBase() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// defaultHeaderLimit is net/http's, for a base that states none.
+const defaultHeaderLimit = 10 << 20
+
+// transportConfig applies the options over those of the base, if there is one.
+func transportConfig(opts []Option) (*config, error) {
+	named := defaultConfig() // to find the base, which may stand anywhere
+	if err := named.apply(opts); err != nil {
+		return nil, err
+	}
+	c := defaultConfig()
+	if named.base != nil {
+		if err := refuse(named.base); err != nil {
+			return nil, err
+		}
+		c.takeOver(named.base)
+	}
+	if err := c.apply(opts); err != nil {
+		return nil, err
+	}
+	return c, c.settle()
+}
+
+func (c *config) apply(opts []Option) error {
+	for _, opt := range opts {
+		if opt == nil {
+			return errNilOption
+		}
+		if err := opt.applyTransport(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse names the first setting of a base that cannot be honoured.
+func refuse(base *http.Transport) error {
+	switch {
+	case base.HTTP2 != nil:
+		return errors.New("ttlpool: base Transport: HTTP2 is not supported yet")
+	case base.Protocols != nil && !base.Protocols.HTTP1():
+		return errors.New("ttlpool: base Transport: Protocols without HTTP/1 are not supported yet")
+	}
+	for proto := range base.TLSNextProto {
+		if proto != "h2" { // which net/http itself puts there
+			return errors.New("ttlpool: base Transport: TLSNextProto is not supported yet")
+		}
+	}
+	return nil
+}
+
+// takeOver maps the base's limits.
+func (c *config) takeOver(base *http.Transport) {
+	c.maxIdle = base.MaxIdleConns
+	if n := base.MaxIdleConnsPerHost; n > 0 { // 0 is net/http's default of 2: too few for a proxy
+		c.policy.maxIdle = n
+	} else if n < 0 {
+		c.policy.maxUses = 1
+	}
+	c.policy.maxConns = max(0, base.MaxConnsPerHost)
+	c.policy.ttl = max(0, base.IdleConnTimeout)
+}
+
+// settingsOf returns what exchanges take from the base.
+func settingsOf(base *http.Transport) *h1.Settings {
+	settings := h1.NewSettings(base.ReadBufferSize, base.WriteBufferSize)
+	settings.MaxHeaderBytes = base.MaxResponseHeaderBytes
+	if settings.MaxHeaderBytes <= 0 {
+		settings.MaxHeaderBytes = defaultHeaderLimit
+	}
+	settings.HeaderTimeout = base.ResponseHeaderTimeout
+	settings.ContinueTimeout = base.ExpectContinueTimeout
+	settings.NoCompression = base.DisableCompression
+	settings.NoKeepAlive = base.DisableKeepAlives
+	return settings
+}
+
+// dialerOf returns what connections take from the base.
+func dialerOf(base *http.Transport, maxHeaderBytes int64) connect.Dialer {
+	return connect.Dialer{
+		Dial:                   dialOf(base),
+		DialTLS:                dialTLSOf(base),
+		TLS:                    base.TLSClientConfig.Clone(), // the caller's may be changed later
+		HandshakeTimeout:       base.TLSHandshakeTimeout,
+		ProxyConnectHeader:     base.ProxyConnectHeader,
+		GetProxyConnectHeader:  base.GetProxyConnectHeader,
+		OnProxyConnectResponse: base.OnProxyConnectResponse,
+		MaxHeaderBytes:         maxHeaderBytes,
+	}
+}
+
+// dialOf returns the base's dial function; DialContext goes before Dial.
+func dialOf(base *http.Transport) connect.DialFunc {
+	switch dial := base.Dial; { //nolint:staticcheck // honoured although deprecated
+	case base.DialContext != nil:
+		return base.DialContext
+	case dial != nil:
+		return func(_ context.Context, network, address string) (net.Conn, error) { return dial(network, address) }
+	}
+	return (&net.Dialer{}).DialContext // no timeout, as in net/http
+}
+
+// dialTLSOf returns the base's dial function for TLS, or nil.
+func dialTLSOf(base *http.Transport) connect.DialFunc {
+	switch dial := base.DialTLS; { //nolint:staticcheck // honoured although deprecated
+	case base.DialTLSContext != nil:
+		return base.DialTLSContext
+	case dial != nil:
+		return func(_ context.Context, network, address string) (net.Conn, error) { return dial(network, address) }
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+// Package connect makes connections that are ready for HTTP: TCP, or TLS over
+// it, straight or through a proxy, with the caller's own dial functions where
+// there are some. The protocols of proxies are spoken by the standard library
+// and golang.org/x/net.
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// DialFunc connects to an address.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Dialer makes connections. It is safe for concurrent use; its fields are not
+// changed after the first connection.
+type Dialer struct {
+	Dial             DialFunc
+	DialTLS          DialFunc    // instead of Dial and a handshake; or nil
+	TLS              *tls.Config // not changed; nil: the defaults
+	HandshakeTimeout time.Duration
+
+	// For CONNECT; see the fields of these names in http.Transport.
+	ProxyConnectHeader     http.Header
+	GetProxyConnectHeader  func(ctx context.Context, proxy *url.URL, target string) (http.Header, error)
+	OnProxyConnectResponse func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error
+	MaxHeaderBytes         int64
+}
+
+// Target says where a connection shall lead.
+type Target struct {
+	Network, Address string   // of the server, or of the proxy if it forwards
+	TLS              bool     // speak TLS with the server
+	Proxy            *url.URL // or nil
+	Forwards         bool     // the proxy is spoken to instead of the server
+}
+
+// Connect makes a connection.
+func (d *Dialer) Connect(ctx context.Context, t Target) (net.Conn, error) {
+	switch {
+	case t.Proxy == nil:
+		return d.direct(ctx, t.Network, t.Address, t.TLS)
+	case t.Forwards:
+		conn, err := d.direct(ctx, t.Network, t.Address, t.Proxy.Scheme == "https")
+		return conn, proxyError(err)
+	}
+	conn, err := d.tunnel(ctx, t)
+	if err != nil || !t.TLS {
+		return conn, err
+	}
+	return d.secure(ctx, conn, t.Address)
+}
+
+// direct connects to an address, with TLS or without.
+func (d *Dialer) direct(ctx context.Context, network, address string, secure bool) (net.Conn, error) {
+	switch {
+	case !secure:
+		return d.Dial(ctx, network, address)
+	case d.DialTLS == nil:
+		conn, err := d.Dial(ctx, network, address)
+		if err != nil || conn == nil {
+			return nil, err
+		}
+		return d.secure(ctx, conn, address)
+	}
+	conn, err := d.DialTLS(ctx, network, address)
+	if own, ok := conn.(*tls.Conn); ok && err == nil {
+		return handshake(ctx, own, d.HandshakeTimeout) // in case it was left to us
+	}
+	return conn, err
+}
+
+// Address returns the host and port of a URL, with the scheme's default port
+// if there is none.
+func Address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = defaultPorts[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+var defaultPorts = map[string]string{
+	"http":    "80",
+	"https":   "443",
+	"socks5":  "1080",
+	"socks5h": "1080",
+}

@@ -1,0 +1,32 @@
+package h1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// RequestError says that the request itself was at fault, or its body, or a
+// hook of its sender: not the connection.
+type RequestError struct{ Err error }
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what was wrong.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// ErrHeaderTooLarge is returned when a response's headers exceed the limit.
+var ErrHeaderTooLarge = errors.New("response headers exceed the limit")
+
+// ErrHeaderTimeout is returned when no response came within HeaderTimeout.
+var ErrHeaderTimeout error = &headerTimeout{}
+
+type headerTimeout struct{}
+
+func (*headerTimeout) Error() string        { return "net/http: timeout awaiting response headers" }
+func (*headerTimeout) Timeout() bool        { return true }
+func (*headerTimeout) Temporary() bool      { return true }
+func (*headerTimeout) Is(target error) bool { return target == context.DeadlineExceeded }
+func headerTooLarge(limit int64) error {
+	return fmt.Errorf("net/http: server response headers exceeded %d bytes: %w", limit, ErrHeaderTooLarge)
+}

@@ -1,0 +1,283 @@
+// Package h1 runs one HTTP/1.1 exchange on one connection. Requests are
+// serialised and responses parsed by net/http's own codecs; what is here is
+// the order of events between them, and who may interrupt whom.
+//
+// Goroutines: the caller of Do writes a request without a body, or with a
+// small one in memory, and then reads the response. Any other body gets a
+// second goroutine, because the server may answer before it has read it all.
+// A connection whose deadlines cannot be trusted gets one for each read and
+// write besides, so that an interruption is prompt. None outlives the
+// exchange, but for a caller's own Read or a connection's call that hangs.
+package h1
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Settings hold for every exchange of a transport.
+type Settings struct {
+	MaxHeaderBytes  int64         // of all response headers together
+	HeaderTimeout   time.Duration // from the request's end to the response's head; 0: none
+	ContinueTimeout time.Duration // how long a body waits for "100 Continue"; 0: not at all
+	NoCompression   bool          // do not ask for gzip by ourselves
+	NoKeepAlive     bool          // ask the server to close after each response
+
+	readers, writers sync.Pool
+	readSize         int
+	writeSize        int
+}
+
+// NewSettings returns settings whose buffers have the given sizes, or 4 KiB
+// where a size is 0.
+func NewSettings(readBuffer, writeBuffer int) *Settings {
+	const usual = 4 << 10
+	s := &Settings{readSize: readBuffer, writeSize: writeBuffer}
+	if s.readSize <= 0 {
+		s.readSize = usual
+	}
+	if s.writeSize <= 0 {
+		s.writeSize = usual
+	}
+	return s
+}
+
+// Outcome is what became of the connection.
+type Outcome int
+
+// What an exchange can leave behind.
+const (
+	Reusable Outcome = iota // the exchange is complete, and nothing is left over
+	NotKept                 // complete, but the connection must not serve another
+	Unread                  // the response was not read to its end
+	Failed                  // the response broke off, or was interrupted
+	Stray                   // complete, but there were bytes beyond the response
+)
+
+// Owner is told of the end.
+type Owner interface {
+	// Ended is called once for an exchange whose Do has succeeded, when its
+	// response has ended, which may be before Do returns.
+	Ended(Outcome)
+}
+
+// Exchange is one request and its response. Fields in capitals are set before
+// Do; it serves once.
+type Exchange struct {
+	Settings *Settings
+	Conn     net.Conn
+	// Interruptible says that setting a deadline in the past makes the calls
+	// of Conn return. Otherwise nothing but Read and Write is asked of it.
+	Interruptible bool
+	// ViaProxy says that the request line shall carry the absolute URL.
+	ViaProxy           bool
+	ProxyAuthorization string // for a proxy that wants credentials
+	Owner              Owner
+
+	req   *http.Request
+	trace *httptrace.ClientTrace // or nil
+
+	in       *reader
+	received int64 // bytes
+
+	body     *requestBody  // or nil: the body is in memory, or there is none
+	wrote    chan struct{} // closed when the request is written; nil: no goroutine writes
+	writeErr error         // why it was not written; read after wrote is closed
+	connErr  error         // of that, the part of the connection
+	sent     atomic.Int64  // bytes the connection has accepted
+
+	headerTimer *time.Timer
+	unwatch     func() bool
+
+	// mu guards the rest. Under it only deadlines are set, which does not block.
+	mu       sync.Mutex
+	finished bool          // nothing can be interrupted any more
+	headDone bool          // the response's head has arrived
+	cause    error         // of the first interruption
+	stop     chan struct{} // closed by it; nil on interruptible connections
+	response responseBody
+}
+
+// Do sends the request and returns the response, whose body must be read or
+// closed. It closes the request's body in any case, perhaps later than it
+// returns if a Read of it hangs. After an error the connection is unusable.
+//
+// Errors: the context's cause; a *RequestError if the request itself was at
+// fault, its body included; ErrHeaderTimeout; or what the connection or the
+// parser said.
+func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
+	x.req = req
+	x.trace = httptrace.ContextClientTrace(req.Context())
+	x.in = x.Settings.getReader(x)
+	inline := x.prepareBody()
+	if !x.Interruptible {
+		x.stop = make(chan struct{})
+	}
+	if ctx := req.Context(); ctx.Done() != nil {
+		x.unwatch = context.AfterFunc(ctx, func() { x.interrupt(context.Cause(ctx)) })
+	}
+	if inline && x.Interruptible {
+		x.writeRequest()
+	} else {
+		x.wrote = make(chan struct{})
+		go func() {
+			defer close(x.wrote)
+			x.writeRequest()
+		}()
+	}
+	resp, err := x.receive()
+	if err != nil {
+		return nil, x.abandon(err)
+	}
+	return resp, nil
+}
+
+// Sent is how many bytes of the request the connection has accepted.
+func (x *Exchange) Sent() int64 { return x.sent.Load() }
+
+// Received is how many bytes of a response have arrived. It is known once Do
+// has failed.
+func (x *Exchange) Received() int64 { return x.received }
+
+// interrupt makes the calls on the connection fail, now and from now on. After
+// the exchange has finished it does nothing: the connection may be running
+// another one by then, and a late cancellation must not hurt it. It returns the
+// cause that stands, which is the first.
+func (x *Exchange) interrupt(cause error) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.interruptLocked(cause)
+	return x.cause
+}
+
+func (x *Exchange) interruptLocked(cause error) {
+	if x.finished || x.cause != nil {
+		return
+	}
+	x.cause = cause
+	if x.Interruptible {
+		_ = x.Conn.SetDeadline(longAgo) // a failure means that it is closed
+	} else {
+		close(x.stop)
+	}
+	if x.body != nil {
+		x.body.abort()
+	}
+}
+
+var longAgo = time.Unix(1, 0)
+
+// interruption returns the cause of the first interruption, or nil.
+func (x *Exchange) interruption() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cause
+}
+
+// explain replaces an error that an interruption has brought about by its
+// cause.
+func (x *Exchange) explain(err error) error {
+	if cause := x.interruption(); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// finish ends the time in which the exchange can be interrupted, and gives its
+// buffers back. It returns the cause of an interruption that came before.
+func (x *Exchange) finish() error {
+	x.mu.Lock()
+	x.finished = true
+	cause := x.cause
+	x.mu.Unlock()
+	if x.unwatch != nil {
+		x.unwatch()
+	}
+	if x.headerTimer != nil {
+		x.headerTimer.Stop()
+	}
+	return cause
+}
+
+// abandon ends an exchange without a response, and waits for its writer: the
+// caller may change the request afterwards. Of the errors it returns the one
+// that came first.
+func (x *Exchange) abandon(err error) error {
+	cause := x.interrupt(err)
+	if x.awaitWriter() && cause == err && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
+		cause = x.connErr // the read failed because the write had
+	}
+	_ = x.finish()
+	x.Settings.putReader(x.in)
+	x.in = nil
+	return cause
+}
+
+// end ends an exchange with a response.
+func (x *Exchange) end(outcome Outcome) {
+	if outcome == Reusable && x.in.buf.Buffered() > 0 {
+		outcome = Stray
+	}
+	if outcome == Reusable && !x.finishedWriting() {
+		outcome = NotKept
+	}
+	if x.finish() != nil && outcome == Reusable {
+		outcome = Failed // interrupted after the last byte: deadlines are set
+	}
+	x.Settings.putReader(x.in)
+	x.in = nil
+	x.Owner.Ended(outcome) // closes the connection, unless it is reusable
+	if outcome != Reusable && x.body != nil {
+		x.body.abort()
+	}
+}
+
+// reader is a buffered reader and what it reads from. It is pooled.
+type reader struct {
+	buf *bufio.Reader
+	x   *Exchange
+	// left is how much may be read before headers are too large; only reads
+	// of the head count.
+	left    int64
+	limited bool
+}
+
+// Read reads from the connection.
+func (r *reader) Read(p []byte) (int, error) {
+	if r.limited {
+		if r.left <= 0 {
+			return 0, ErrHeaderTooLarge
+		}
+		p = p[:min(int64(len(p)), r.left)]
+	}
+	n, err := r.x.read(p)
+	r.left -= int64(n)
+	r.x.received += int64(n)
+	return n, err
+}
+
+func (s *Settings) getReader(x *Exchange) *reader {
+	r, _ := s.readers.Get().(*reader)
+	if r == nil {
+		r = &reader{}
+		r.buf = bufio.NewReaderSize(r, s.readSize)
+	}
+	r.x = x
+	return r
+}
+
+// putReader keeps a reader for another exchange. Whatever it may still hold is
+// thrown away: its connection is not reused then.
+func (s *Settings) putReader(r *reader) {
+	r.x, r.limited = nil, false
+	r.buf.Reset(r)
+	s.readers.Put(r)
+}

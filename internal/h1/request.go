@@ -1,0 +1,276 @@
+package h1
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const (
+	// inlineLimit is the size up to which a body in memory is written by the
+	// caller's goroutine: little enough for a socket's buffer, so that a server
+	// that answers without reading it does not stop us.
+	inlineLimit = 16 << 10
+
+	// writeGrace is how long a response may still take after the request could
+	// not be written: a server that has answered early and closed makes our
+	// write fail before we have read its answer.
+	writeGrace = 100 * time.Millisecond
+
+	// readGrace is how long a failed exchange waits for a Read of the request's
+	// body to return.
+	readGrace = 50 * time.Millisecond
+
+	// reuseGrace is how long the end of a response waits for the end of its
+	// request, which normally came long before.
+	reuseGrace = 50 * time.Millisecond
+)
+
+// prepareBody decides how the request's body will be written: inline means by
+// the caller's goroutine.
+func (x *Exchange) prepareBody() (inline bool) {
+	body := x.req.Body
+	if body == nil || body == http.NoBody {
+		return true
+	}
+	expects := x.req.ProtoAtLeast(1, 1) && x.Settings.ContinueTimeout > 0 &&
+		httpguts.HeaderValuesContainsToken(x.req.Header["Expect"], "100-continue")
+	if !expects && x.req.ContentLength > 0 && x.req.ContentLength <= inlineLimit && inMemory(body) {
+		return true
+	}
+	x.body = &requestBody{source: body}
+	if expects {
+		x.body.awaitContinue(x.Settings.ContinueTimeout, x.trace)
+	}
+	return false
+}
+
+// writeRequest writes the request and sees to what follows.
+func (x *Exchange) writeRequest() {
+	w := x.Settings.getWriter(x)
+	err := x.send(w)
+	x.Settings.putWriter(w)
+	if x.body != nil && x.body.refused() {
+		err = errRefused
+	}
+	x.writeErr = err
+	switch {
+	case err == nil:
+		x.expectHead(x.Settings.HeaderTimeout, ErrHeaderTimeout)
+	case err == errRefused:
+	case x.connErr != nil:
+		x.expectHead(writeGrace, x.connErr)
+	default:
+		x.interrupt(x.requestError(err))
+	}
+}
+
+// send writes the request through w.
+func (x *Exchange) send(w *writer) error {
+	out := &w.request
+	*out = *x.req
+	out.Header = w.header
+	maps.Copy(w.header, x.req.Header)
+	x.addHeaders(w.header)
+	if x.body != nil {
+		out.Body = x.body
+	}
+	write := out.Write
+	if x.ViaProxy {
+		write = out.WriteProxy
+	}
+	if err := write(w.buf); err != nil {
+		return err
+	}
+	return w.buf.Flush()
+}
+
+// requestError tells what was wrong with the request. A failed Read of its
+// body is reported as what Read returned.
+func (x *Exchange) requestError(err error) error {
+	if x.body != nil {
+		if own := x.body.readError(); own != nil {
+			err = own
+		}
+	}
+	return &RequestError{err}
+}
+
+// addHeaders adds what the caller left to us.
+func (x *Exchange) addHeaders(h http.Header) {
+	if x.asksForGzip() {
+		h["Accept-Encoding"] = acceptGzip
+	}
+	if x.ProxyAuthorization != "" {
+		h["Proxy-Authorization"] = []string{x.ProxyAuthorization}
+	}
+	if x.Settings.NoKeepAlive && !wantsClose(x.req) && !switchesProtocol(h) {
+		h["Connection"] = connectionClose
+	}
+}
+
+// These are shared by all requests; the codec does not change them.
+var (
+	acceptGzip      = []string{"gzip"}
+	connectionClose = []string{"close"}
+)
+
+// asksForGzip reports whether compression is our own idea. It is not for HEAD,
+// whose answer would then describe another representation, nor for a range,
+// which could not be decoded by itself.
+func (x *Exchange) asksForGzip() bool {
+	return !x.Settings.NoCompression && x.req.Method != http.MethodHead &&
+		x.req.Header.Get("Accept-Encoding") == "" && x.req.Header.Get("Range") == ""
+}
+
+func wantsClose(req *http.Request) bool {
+	return req.Close || httpguts.HeaderValuesContainsToken(req.Header["Connection"], "close")
+}
+
+func switchesProtocol(h http.Header) bool {
+	return h.Get("Upgrade") != "" && httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade")
+}
+
+// expectHead interrupts the exchange if the response's head has not come after
+// d; zero means that it may take for ever.
+func (x *Exchange) expectHead(d time.Duration, cause error) {
+	if d <= 0 {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.headDone || x.finished {
+		return
+	}
+	x.headerTimer = time.AfterFunc(d, func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if !x.headDone {
+			x.interruptLocked(cause)
+		}
+	})
+}
+
+// finishedWriting reports whether all of the request has been written. It
+// gives the writing goroutine a moment to come to its end.
+func (x *Exchange) finishedWriting() bool {
+	if x.wrote == nil {
+		return x.writeErr == nil
+	}
+	select {
+	case <-x.wrote:
+		return x.writeErr == nil
+	default:
+	}
+	timer := time.NewTimer(reuseGrace)
+	defer timer.Stop()
+	select {
+	case <-x.wrote:
+		return x.writeErr == nil
+	case <-timer.C:
+		return false
+	}
+}
+
+// awaitWriter waits for the writing goroutine after an interruption, and
+// reports whether it has ended. It does not wait for ever for a Read of the
+// request's body, which only the caller can end.
+func (x *Exchange) awaitWriter() bool {
+	if x.wrote == nil {
+		return true
+	}
+	if x.body == nil || !x.body.reading() {
+		<-x.wrote
+		return true
+	}
+	timer := time.NewTimer(readGrace)
+	defer timer.Stop()
+	select {
+	case <-x.wrote:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// writer is a buffered writer, with room for the request as it is sent. It is
+// pooled.
+type writer struct {
+	buf     *bufio.Writer
+	sink    sink
+	request http.Request
+	header  http.Header
+}
+
+func (s *Settings) getWriter(x *Exchange) *writer {
+	w, _ := s.writers.Get().(*writer)
+	if w == nil {
+		w = &writer{header: make(http.Header)}
+		w.buf = bufio.NewWriterSize(&w.sink, s.writeSize)
+	}
+	w.sink.x = x
+	return w
+}
+
+func (s *Settings) putWriter(w *writer) {
+	w.sink.x = nil
+	w.request = http.Request{}
+	clear(w.header)
+	w.buf.Reset(&w.sink)
+	s.writers.Put(w)
+}
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// inMemory reports whether reading a body cannot block: it is one of the
+// standard library's in-memory readers, as http.NewRequest wraps them.
+func inMemory(body io.ReadCloser) bool {
+	switch unwrapped(body).(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		return true
+	}
+	return false
+}
+
+// io.NopCloser has two types, with WriteTo and without.
+var (
+	nopCloser         = reflect.TypeOf(io.NopCloser(struct{ io.Reader }{}))
+	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(&bytes.Buffer{}))
+)
+
+// unwrapped returns what is below io.NopCloser.
+func unwrapped(r io.Reader) io.Reader {
+	if t := reflect.TypeOf(r); t == nopCloser || t == nopCloserWriterTo {
+		return reflect.ValueOf(r).Field(0).Interface().(io.Reader)
+	}
+	return r
+}
+
+// fileBehind finds the file that a request of known length is read from.
+func fileBehind(r io.Reader) io.Reader {
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		return nil
+	}
+	body, ok := limited.R.(*requestBody)
+	if !ok {
+		return nil
+	}
+	file, ok := unwrapped(body.source).(*os.File)
+	if !ok {
+		return nil
+	}
+	return &io.LimitedReader{R: file, N: limited.N}
+}
+
+var errRefused = errors.New("the server did not want the request's body")

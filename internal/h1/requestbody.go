@@ -1,0 +1,140 @@
+package h1
+
+import (
+	"errors"
+	"io"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// requestBody stands between the codec and a request's body: it can be told
+// not to begin another Read, holds the first Read back until "100 Continue",
+// closes the source once, and remembers what its Read said.
+type requestBody struct {
+	source     io.ReadCloser
+	permission *continuation // or nil: nothing to wait for
+
+	mu      sync.Mutex // guards the rest; the source is not touched under it
+	active  int        // Reads of the source that have not returned
+	aborted bool
+	closed  bool
+	err     error // of the source, but for io.EOF
+}
+
+var errAborted = errors.New("the exchange was given up")
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	if b.permission != nil && !b.permission.wait() {
+		return 0, errRefused
+	}
+	b.mu.Lock()
+	if b.aborted || b.closed {
+		b.mu.Unlock()
+		return 0, errAborted
+	}
+	b.active++
+	b.mu.Unlock()
+
+	n, err := b.source.Read(p)
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.active--
+	if err != nil && err != io.EOF && b.err == nil && !b.aborted {
+		b.err = err
+	}
+	return n, err
+}
+
+// Close closes the source, once.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	first := !b.closed
+	b.closed = true
+	b.mu.Unlock()
+	if !first {
+		return nil
+	}
+	return b.source.Close()
+}
+
+// abort lets no further Read begin, nor wait for "100 Continue".
+func (b *requestBody) abort() {
+	b.mu.Lock()
+	b.aborted = true
+	b.mu.Unlock()
+	if b.permission != nil {
+		b.permission.decide(false)
+	}
+}
+
+// reading reports whether a Read of the source has not returned.
+func (b *requestBody) reading() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.active > 0
+}
+
+func (b *requestBody) readError() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// refused reports whether the server answered without wanting the body.
+func (b *requestBody) refused() bool {
+	return b.permission != nil && b.permission.refused()
+}
+
+// awaitContinue makes the first Read wait for a decision, or for the timeout,
+// after which the body is sent (RFC 9110, 10.1.1).
+func (b *requestBody) awaitContinue(timeout time.Duration, trace *httptrace.ClientTrace) {
+	b.permission = &continuation{decided: make(chan struct{}), timeout: timeout, trace: trace}
+}
+
+// continuation is the decision whether to send a body.
+type continuation struct {
+	timeout time.Duration
+	trace   *httptrace.ClientTrace
+	once    sync.Once
+	decided chan struct{}
+	send    bool // read after decided is closed
+}
+
+func (c *continuation) decide(send bool) {
+	c.once.Do(func() {
+		c.send = send
+		close(c.decided)
+	})
+}
+
+// wait returns whether to send the body.
+func (c *continuation) wait() bool {
+	select {
+	case <-c.decided:
+		return c.send
+	default:
+	}
+	if c.trace != nil && c.trace.Wait100Continue != nil {
+		c.trace.Wait100Continue()
+	}
+	timer := time.NewTimer(c.timeout)
+	defer timer.Stop()
+	select {
+	case <-c.decided:
+	case <-timer.C:
+		c.decide(true)
+	}
+	<-c.decided
+	return c.send
+}
+
+func (c *continuation) refused() bool {
+	select {
+	case <-c.decided:
+		return !c.send
+	default:
+		return false
+	}
+}

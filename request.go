@@ -1,0 +1,85 @@
+package ttlpool
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/ttlpool/ttlpool/internal/connect"
+	"golang.org/x/net/http/httpguts"
+)
+
+// validate finds what is wrong with a request before anything is dialled or
+// sent. The messages are those of net/http, which programs match.
+func validate(req *http.Request) error {
+	switch {
+	case req.URL == nil:
+		return errors.New("http: nil Request.URL")
+	case req.Header == nil:
+		return errors.New("http: nil Request.Header")
+	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
+		return fmt.Errorf("unsupported protocol scheme %q", req.URL.Scheme)
+	}
+	if err := validateFields(req.Header, "header"); err != nil {
+		return err
+	}
+	if err := validateFields(req.Trailer, "trailer"); err != nil {
+		return err
+	}
+	switch {
+	case req.Method != "" && !httpguts.ValidHeaderFieldName(req.Method): // both are tokens
+		return fmt.Errorf("net/http: invalid method %q", req.Method)
+	case req.URL.Host == "":
+		return errors.New("http: no Host in request URL")
+	}
+	return nil
+}
+
+// validateFields leaves the value out of its error: it may be a secret.
+func validateFields(fields http.Header, what string) error {
+	for name, values := range fields {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("net/http: invalid %s field name %q", what, name)
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				return fmt.Errorf("net/http: invalid %s field value for %q", what, name)
+			}
+		}
+	}
+	return nil
+}
+
+// keyOf returns what a request's connection must lead to. A proxy that forwards
+// requests is shared by all hosts behind it; a tunnel leads to one host.
+func keyOf(req *http.Request, proxy *url.URL) key {
+	k := key{network: "tcp", address: asciiAddress(req.URL), tls: req.URL.Scheme == "https"}
+	if proxy == nil {
+		return k
+	}
+	k.proxy = proxy.String()
+	if !k.tls && (proxy.Scheme == "http" || proxy.Scheme == "https") {
+		k.address, k.forwards = asciiAddress(proxy), true
+	}
+	return k
+}
+
+// asciiAddress returns host and port, the host in ASCII (punycode), if it can
+// be; if not, the dialer will say what it thinks of it.
+func asciiAddress(u *url.URL) string {
+	address := u.Host
+	if u.Port() == "" {
+		address = connect.Address(u)
+	}
+	if ascii, err := httpguts.PunycodeHostPort(address); err == nil {
+		return ascii
+	}
+	return address
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}

@@ -1,0 +1,80 @@
+package ttlpool
+
+import (
+	"context"
+	"net/http"
+)
+
+// failure is what is known of an exchange that has failed.
+type failure struct {
+	reused     bool // the connection had served before, or had been idle
+	second     bool // it was the second try already
+	own        bool // cancelled, timed out, or the request's own fault
+	sent       int64
+	received   int64
+	idempotent bool
+	replayable bool // the body, if any, can be sent again from its beginning
+	method     string
+}
+
+// stale reports whether the connection had died while it was idle, as far as
+// can be told.
+func (f *failure) stale() bool {
+	return f.reused && !f.own && f.received == 0
+}
+
+// notRetried says why a request is not sent again, or nothing if it is: the
+// table of docs/retry.md.
+//
+// It keys on the connection having been reused and not on the class of error,
+// for EOF, reset and failed write are three shapes of one race. A fresh
+// connection is never retried: its server has hung up because of the request.
+func (f *failure) notRetried() string {
+	switch {
+	case f.own:
+		return "the failure was the request's own"
+	case f.second:
+		return "" // said elsewhere
+	case !f.reused:
+		return "the connection was fresh"
+	case f.received > 0:
+		return "part of a response had arrived"
+	case f.sent > 0 && !f.idempotent:
+		return f.method + " is not idempotent"
+	case !f.replayable:
+		return "the body cannot be sent again"
+	}
+	return ""
+}
+
+// retry reports whether the request is sent again.
+func (f *failure) retry() bool { return !f.second && f.notRetried() == "" }
+
+// idempotentKey marks a context.
+type idempotentKey struct{}
+
+// Idempotent returns a context that declares the request that carries it
+// idempotent: it may be sent again when a stale connection failed it.
+func Idempotent(ctx context.Context) context.Context {
+	return context.WithValue(ctx, idempotentKey{}, true)
+}
+
+// idempotent reports whether a request may be acted on twice (RFC 9110,
+// 9.2.2), by its method or because its sender says so.
+func (t *Transport) idempotent(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace,
+		http.MethodPut, http.MethodDelete:
+		return true
+	}
+	if _, ok := req.Header["Idempotency-Key"]; ok {
+		return true
+	}
+	if _, ok := req.Header["X-Idempotency-Key"]; ok {
+		return true
+	}
+	if declared, _ := req.Context().Value(idempotentKey{}).(bool); declared {
+		return true
+	}
+	return t.declaredIdempotent != nil && t.declaredIdempotent(req)
+}

@@ -1,0 +1,423 @@
+package ttlpool
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+
+	"github.com/ttlpool/ttlpool/internal/connect"
+	"github.com/ttlpool/ttlpool/internal/h1"
+	"github.com/ttlpool/ttlpool/internal/replay"
+)
+
+// Transport is an [http.RoundTripper] over a pool that never hands out a
+// connection past its TTL, and that sends a request again, once and on a new
+// connection, when a stale one failed it and that is safe. It is safe for
+// concurrent use, and made to be kept as long as the program.
+//
+// What callers of [http.Transport] rely on holds here too. HTTP/2 is not spoken
+// yet: it is not offered to servers.
+type Transport struct {
+	pool     *Pool
+	dialer   connect.Dialer
+	proxy    func(*http.Request) (*url.URL, error) // or nil
+	settings *h1.Settings
+	base     *http.Transport // for schemes registered there; or nil
+
+	declaredIdempotent func(*http.Request) bool // or nil
+	replayLimit        int64
+}
+
+// NewTransport returns a transport. With no option at all it keeps idle
+// connections without a TTL: state one, or the server's timeout. It is an error
+// if options contradict each other or the base cannot be honoured.
+func NewTransport(opts ...Option) (*Transport, error) {
+	c, err := transportConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	t := &Transport{
+		base:               c.base,
+		declaredIdempotent: c.idempotent,
+		replayLimit:        c.replayLimit,
+	}
+	base := c.base
+	if base == nil {
+		base = defaultBase()
+	}
+	t.proxy = base.Proxy
+	t.settings = settingsOf(base)
+	t.dialer = dialerOf(base, t.settings.MaxHeaderBytes)
+	t.pool = newPool(c, t.dial)
+	return t, nil
+}
+
+// RoundTrip sends one request and returns its response. The request's body is
+// closed in any case, perhaps after RoundTrip returns; the response's must be
+// closed by the caller.
+//
+// Errors: an invalid request's, as net/http words it; the context's cause; a
+// failed dial's or a failed body's own error; a [net.Error] for a timeout;
+// [ErrClosed]; or an [*ExchangeError].
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.base != nil && req.URL != nil && req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return t.base.RoundTrip(req)
+	}
+	if err := validate(req); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	if req.Cancel != nil { //nolint:staticcheck // http.Client sets it for its Timeout
+		return t.roundTripCancel(req)
+	}
+	return t.send(req, req, nil)
+}
+
+// CloseIdleConnections closes the connections that are idle now, and those in
+// use when their response has ended, until the next request to their address.
+func (t *Transport) CloseIdleConnections() { t.pool.CloseIdle() }
+
+// Shutdown refuses new requests with [ErrClosed], waits until those in flight
+// have ended, their bodies included, and closes all connections. If the context
+// ends first it returns the context's error; Close then ends the rest.
+func (t *Transport) Shutdown(ctx context.Context) error { return t.pool.Shutdown(ctx) }
+
+// Close closes all connections, those in use too. Requests in flight fail, and
+// new ones get [ErrClosed].
+func (t *Transport) Close() error { return t.pool.Close() }
+
+// Stats returns a snapshot of what the transport holds and has done.
+func (t *Transport) Stats() Stats { return t.pool.Stats() }
+
+// dial makes a connection for a key.
+func (t *Transport) dial(ctx context.Context, k key) (net.Conn, error) {
+	target := connect.Target{Network: k.network, Address: k.address, TLS: k.tls, Forwards: k.forwards}
+	if k.proxy != "" {
+		proxy, err := url.Parse(k.proxy)
+		if err != nil {
+			return nil, err
+		}
+		target.Proxy = proxy
+	}
+	return t.dialer.Connect(ctx, target)
+}
+
+// errCanceled is the cause of a cancellation by Request.Cancel.
+var errCanceled = errors.New("net/http: request canceled")
+
+// roundTripCancel is RoundTrip for a request with the deprecated Cancel, which
+// is turned into a cancellation of its context.
+func (t *Transport) roundTripCancel(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	go func() {
+		select {
+		case <-req.Cancel: //nolint:staticcheck // see above
+			cancel(errCanceled)
+		case <-ctx.Done():
+		}
+	}()
+	select {
+	case <-req.Cancel: //nolint:staticcheck // see above
+		cancel(errCanceled) // not left to the goroutine: nothing must be sent
+	default:
+	}
+	return t.send(req, req.WithContext(ctx), func() { cancel(nil) })
+}
+
+// send runs the request, once or twice. original is what the response names as
+// its request; done, if not nil, is called when the exchange is over.
+func (t *Transport) send(original, req *http.Request, done func()) (*http.Response, error) {
+	f := flight{transport: t, original: original, request: req, done: done}
+	resp, err := f.run()
+	if err != nil {
+		f.finish()
+	}
+	return resp, err
+}
+
+// flight is one request on its way.
+type flight struct {
+	transport *Transport
+	original  *http.Request
+	request   *http.Request // with the context that ends it
+	done      func()
+	proxy     *url.URL     // or nil
+	body      *replay.Body // records the body; nil: no need, or no use
+}
+
+func (f *flight) run() (*http.Response, error) {
+	conn, err := f.acquire()
+	if err != nil {
+		closeBody(f.request)
+		return nil, err
+	}
+	return f.try(conn)
+}
+
+// finish is called at the end of the flight.
+func (f *flight) finish() {
+	if f.done != nil {
+		f.done()
+	}
+}
+
+// acquire gets a connection from the pool.
+func (f *flight) acquire() (*Conn, error) {
+	ctx := f.request.Context()
+	if choose := f.transport.proxy; choose != nil && ctx.Err() == nil {
+		var err error
+		if f.proxy, err = choose(f.request); err != nil {
+			return nil, err
+		}
+	}
+	k := keyOf(f.request, f.proxy)
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace == nil {
+		return f.transport.pool.acquire(ctx, k)
+	}
+	if trace.GetConn != nil {
+		trace.GetConn(k.address)
+	}
+	conn, err := f.transport.pool.acquire(ctx, k)
+	if err == nil {
+		traceGotConn(trace, conn)
+	}
+	return conn, err
+}
+
+func traceGotConn(trace *httptrace.ClientTrace, c *Conn) {
+	if trace.GotConn == nil {
+		return
+	}
+	info := httptrace.GotConnInfo{Conn: c.inner, Reused: c.reused, WasIdle: c.wasIdle}
+	if c.wasIdle {
+		info.IdleTime = c.idleAtLease
+	}
+	trace.GotConn(info)
+}
+
+// try sends the request on a connection, and again on a new one if that one
+// turns out stale and the table allows it.
+func (f *flight) try(conn *Conn) (*http.Response, error) {
+	req := f.request
+	if conn.reused && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		f.body = replay.New(req.Body, f.transport.replayLimit)
+		req = withBody(req, f.body.Attempt())
+	}
+	resp, failed := f.exchange(conn, req, false)
+	if failed == nil {
+		f.settleBody()
+		return resp, nil
+	}
+	again := failed.retry()
+	err := f.report(failed, again)
+	if !again {
+		f.transport.pool.discard(conn, failed.closeReason(), readClocks())
+		f.settleBody()
+		return nil, err
+	}
+	return f.tryAgain(conn)
+}
+
+// tryAgain sends the request on a connection that takes the place of a stale
+// one.
+func (f *flight) tryAgain(stale *Conn) (*http.Response, error) {
+	f.transport.pool.retries.Add(1)
+	req, err := f.rewind()
+	if err != nil {
+		f.transport.pool.discard(stale, ClosedStale, readClocks())
+		return nil, err
+	}
+	conn, err := f.transport.pool.replace(req.Context(), stale, readClocks())
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		traceGotConn(trace, conn)
+	}
+	resp, failed := f.exchange(conn, req, true)
+	if failed == nil {
+		return resp, nil
+	}
+	f.transport.pool.discard(conn, failed.closeReason(), readClocks())
+	return nil, f.report(failed, false)
+}
+
+// rewind returns the request with its body at the beginning, for the last
+// time.
+func (f *flight) rewind() (*http.Request, error) {
+	switch {
+	case f.body != nil:
+		again := withBody(f.request, f.body.Attempt())
+		f.body.Settle()
+		return again, nil
+	case f.request.Body == nil || f.request.Body == http.NoBody:
+		return f.request, nil
+	}
+	body, err := f.request.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	return withBody(f.request, body), nil
+}
+
+// settleBody lets the body go: it will not be sent again.
+func (f *flight) settleBody() {
+	if f.body != nil {
+		f.body.Settle()
+	}
+}
+
+// exchange sends the request on one connection.
+func (f *flight) exchange(conn *Conn, req *http.Request, second bool) (*http.Response, *failedExchange) {
+	f.transport.pool.requests.Add(1)
+	x := &exchange{flight: f, conn: conn}
+	x.Settings = f.transport.settings
+	x.Conn = conn
+	x.Interruptible = conn.kind != kindUnknown
+	x.Owner = x
+	if conn.bucket.key.forwards {
+		x.ViaProxy = true
+		x.ProxyAuthorization = connect.ProxyAuthorization(f.proxy)
+	}
+	resp, err := x.Do(req)
+	if err != nil {
+		return nil, f.failed(&x.Exchange, conn, err, second)
+	}
+	resp.Request = f.original
+	resp.TLS = conn.tlsState()
+	return resp, nil
+}
+
+// failedExchange is a failure with its error.
+type failedExchange struct {
+	failure
+	err  error
+	info ConnInfo
+}
+
+// failed gathers what is known of a failed exchange.
+func (f *flight) failed(x *h1.Exchange, conn *Conn, err error, second bool) *failedExchange {
+	ctx := f.request.Context()
+	var fault *h1.RequestError
+	isFault := errors.As(err, &fault)
+	if isFault {
+		err = fault.Err
+	}
+	cancelled := ctx.Err() != nil && err == context.Cause(ctx)
+	return &failedExchange{
+		failure: failure{
+			reused:     conn.reused,
+			second:     second,
+			own:        isFault || cancelled || err == h1.ErrHeaderTimeout,
+			sent:       x.Sent(),
+			received:   x.Received(),
+			idempotent: f.transport.idempotent(f.request),
+			replayable: f.replayable(),
+			method:     f.request.Method,
+		},
+		err:  err,
+		info: conn.Info(),
+	}
+}
+
+// replayable reports whether the body can be sent again.
+func (f *flight) replayable() bool {
+	if f.body != nil {
+		return f.body.Replayable()
+	}
+	return f.request.Body == nil || f.request.Body == http.NoBody || f.request.GetBody != nil
+}
+
+func (e *failedExchange) closeReason() CloseReason {
+	if e.stale() {
+		return ClosedStale
+	}
+	return ClosedFailed
+}
+
+// report tells of a failed exchange and returns the error for the caller. What
+// was the caller's own doing comes back as it is.
+func (f *flight) report(e *failedExchange, again bool) error {
+	if e.own {
+		return e.err
+	}
+	err := &ExchangeError{
+		Conn: e.info, Stale: e.stale(), Written: e.sent, Read: e.received,
+		Retried: e.second, NotRetried: e.notRetried(), Err: e.err,
+	}
+	if !err.Stale {
+		return err
+	}
+	pool := f.transport.pool
+	pool.stale.Add(1)
+	level := slog.LevelInfo
+	if !again {
+		pool.notRetried.Add(1)
+		level = slog.LevelWarn
+	}
+	pool.traces.stale(err)
+	if log := pool.config.logger; log != nil {
+		log.LogAttrs(f.request.Context(), level, "stale connection",
+			slog.String("address", err.Conn.Address), slog.String("method", e.method),
+			slog.Bool("retried", again), slog.Any("error", err))
+	}
+	return err
+}
+
+// exchange is an HTTP/1.1 exchange that gives its connection back.
+type exchange struct {
+	h1.Exchange
+	flight *flight
+	conn   *Conn
+}
+
+// reasonFor says why a connection is closed after an exchange.
+var reasonFor = [...]CloseReason{
+	h1.NotKept: ClosedNotKept,
+	h1.Unread:  ClosedUnread,
+	h1.Failed:  ClosedFailed,
+	h1.Stray:   ClosedStrayBytes,
+}
+
+// Ended gives the connection back, or closes it.
+func (x *exchange) Ended(outcome h1.Outcome) {
+	pool, now := x.flight.transport.pool, readClocks()
+	if outcome == h1.Reusable && x.conn.hasPlaintext() {
+		outcome = h1.Stray
+	}
+	kept := false
+	if outcome == h1.Reusable {
+		kept = pool.release(x.conn, now, true)
+	} else {
+		pool.discard(x.conn, reasonFor[outcome], now)
+	}
+	x.tracePutIdle(kept)
+	x.flight.finish()
+}
+
+var errNotKept = errors.New("ttlpool: the connection is not kept")
+
+func (x *exchange) tracePutIdle(kept bool) {
+	trace := httptrace.ContextClientTrace(x.flight.request.Context())
+	switch {
+	case trace == nil || trace.PutIdleConn == nil:
+	case kept:
+		trace.PutIdleConn(nil)
+	default:
+		trace.PutIdleConn(errNotKept)
+	}
+}
+
+// withBody returns a shallow copy of the request with another body.
+func withBody(req *http.Request, body io.ReadCloser) *http.Request {
+	other := *req
+	other.Body = body
+	return &other
+}
