@@ -36,9 +36,11 @@ func (a *arrival) noteWrite(now instant) {
 // nothing behind.
 func (a *arrival) noteRead(before, after instant, drained bool) {
 	a.mu.Lock()
-	a.last = a.empty
-	if elapsed(after, before) >= waited {
+	switch {
+	case elapsed(after, before) >= waited:
 		a.last = after
+	case a.last.monotonic < a.empty.monotonic:
+		a.last = a.empty // and otherwise not before what came before it
 	}
 	if drained {
 		a.empty = after

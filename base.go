@@ -3,12 +3,14 @@ package ttlpool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/ttlpool/ttlpool/internal/connect"
 	"github.com/ttlpool/ttlpool/internal/h1"
+	"github.com/ttlpool/ttlpool/internal/h2"
 )
 
 // defaultBase is what a Transport stands on when no base is given: what
@@ -18,6 +20,7 @@ func defaultBase() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
@@ -30,6 +33,9 @@ const defaultHeaderLimit = 10 << 20
 func transportConfig(opts []Option) (*config, error) {
 	named := defaultConfig() // to find the base, which may stand anywhere
 	if err := named.apply(opts); err != nil {
+		return nil, err
+	}
+	if err := named.policy.validateStated(); err != nil {
 		return nil, err
 	}
 	c := defaultConfig()
@@ -59,18 +65,45 @@ func (c *config) apply(opts []Option) error {
 
 // refuse names the first setting of a base that cannot be honoured.
 func refuse(base *http.Transport) error {
-	switch {
-	case base.HTTP2 != nil:
-		return errors.New("ttlpool: base Transport: HTTP2 is not supported yet")
-	case base.Protocols != nil && !base.Protocols.HTTP1():
-		return errors.New("ttlpool: base Transport: Protocols without HTTP/1 are not supported yet")
-	}
 	for proto := range base.TLSNextProto {
-		if proto != "h2" { // which net/http itself puts there
-			return errors.New("ttlpool: base Transport: TLSNextProto is not supported yet")
+		if proto != h2.Proto { // which net/http itself puts there
+			return fmt.Errorf("ttlpool: base Transport: TLSNextProto has %q, which is not supported", proto)
 		}
 	}
+	if p := protocolsOf(base); !p.HTTP1() && !p.HTTP2() && !p.UnencryptedHTTP2() {
+		return errors.New("ttlpool: base Transport: Protocols has none that is supported")
+	}
 	return nil
+}
+
+// protocolsOf returns the protocols that a base speaks, by the rules of
+// http.Transport: what Protocols says, else HTTP/1 and, unless something hints
+// that the caller expects HTTP/1 only, HTTP/2.
+func protocolsOf(base *http.Transport) http.Protocols {
+	if base.Protocols != nil {
+		return *base.Protocols
+	}
+	var p http.Protocols
+	p.SetHTTP1(true)
+	//lint:ignore SA1019 honoured although deprecated
+	custom := base.TLSClientConfig != nil || base.Dial != nil || base.DialContext != nil || base.DialTLS != nil || base.DialTLSContext != nil
+	if base.TLSNextProto != nil {
+		p.SetHTTP2(base.TLSNextProto[h2.Proto] != nil)
+	} else {
+		p.SetHTTP2(base.ForceAttemptHTTP2 || !custom)
+	}
+	return p
+}
+
+// alpnOf returns the names of the protocols to be agreed on over TLS.
+func alpnOf(p http.Protocols) (names []string) {
+	if p.HTTP2() {
+		names = append(names, h2.Proto)
+	}
+	if p.HTTP1() {
+		names = append(names, connect.HTTP1)
+	}
+	return names
 }
 
 // takeOver maps the base's limits.
@@ -105,6 +138,7 @@ func dialerOf(base *http.Transport, maxHeaderBytes int64) connect.Dialer {
 		Dial:                   dialOf(base),
 		DialTLS:                dialTLSOf(base),
 		TLS:                    base.TLSClientConfig.Clone(), // the caller's may be changed later
+		Protocols:              alpnOf(protocolsOf(base)),
 		HandshakeTimeout:       base.TLSHandshakeTimeout,
 		ProxyConnectHeader:     base.ProxyConnectHeader,
 		GetProxyConnectHeader:  base.GetProxyConnectHeader,
@@ -115,7 +149,8 @@ func dialerOf(base *http.Transport, maxHeaderBytes int64) connect.Dialer {
 
 // dialOf returns the base's dial function; DialContext goes before Dial.
 func dialOf(base *http.Transport) connect.DialFunc {
-	switch dial := base.Dial; { //nolint:staticcheck // honoured although deprecated
+	//lint:ignore SA1019 honoured although deprecated
+	switch dial := base.Dial; {
 	case base.DialContext != nil:
 		return base.DialContext
 	case dial != nil:
@@ -126,7 +161,8 @@ func dialOf(base *http.Transport) connect.DialFunc {
 
 // dialTLSOf returns the base's dial function for TLS, or nil.
 func dialTLSOf(base *http.Transport) connect.DialFunc {
-	switch dial := base.DialTLS; { //nolint:staticcheck // honoured although deprecated
+	//lint:ignore SA1019 honoured although deprecated
+	switch dial := base.DialTLS; {
 	case base.DialTLSContext != nil:
 		return base.DialTLSContext
 	case dial != nil:

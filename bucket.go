@@ -3,7 +3,6 @@ package ttlpool
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"time"
 )
@@ -16,6 +15,7 @@ type key struct {
 	tls      bool
 	proxy    string // its URL, credentials included; empty: none
 	forwards bool   // address is the proxy's, which forwards requests
+	http1    bool   // nothing but HTTP/1.1 will do
 }
 
 // bucket holds everything about one key.
@@ -34,6 +34,7 @@ type bucket struct {
 	dials   map[*dial]struct{}
 	waiters waiterQueue // not empty only while nothing is idle
 
+	sessions bool // connections of this key have turned out to have sessions
 	keepNone bool // CloseIdle was called, and no request has come since
 	draining bool // Shutdown was called: no new requests
 	closed   bool // Close was called
@@ -63,20 +64,22 @@ type aftermath struct {
 // take leases the connection used last, or else queues a waiter. again is set
 // by a request that was served before, with a connection that proved dead: it
 // keeps its turn. If ok is false, the bucket is no longer in use.
-func (b *bucket) take(ctx context.Context, now instant, again bool) (c *Conn, w *waiter, ok bool) {
+func (b *bucket) take(ctx context.Context, now instant, again bool) (l lease, w *waiter, ok bool) {
 	var after aftermath
 	defer b.pool.settle(&after, now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.dropped || b.closed || b.draining && !again {
-		return nil, nil, false
+		return lease{}, nil, false
 	}
 	b.keepNone = false
+	if c := b.shareLocked(now); c != nil {
+		return b.leaseLocked(c, now), nil, true
+	}
 	for c := b.idle.newest; c != nil; c = b.idle.newest {
 		reason := b.policy.expired(c.lifetimeLocked(), now)
 		if reason == NotClosed {
-			b.leaseLocked(c, now)
-			return c, nil, true
+			return b.leaseLocked(c, now), nil, true
 		}
 		b.discardLocked(c, reason, &after)
 	}
@@ -87,17 +90,7 @@ func (b *bucket) take(ctx context.Context, now instant, again bool) (c *Conn, w 
 		b.waiters.pushBack(w)
 	}
 	b.dialForWaitersLocked(&after)
-	return nil, w, true
-}
-
-// leaseLocked hands out the right to run an exchange.
-func (b *bucket) leaseLocked(c *Conn, now instant) {
-	c.wasIdle = c.idle
-	if c.idle {
-		b.unlistLocked(c)
-	}
-	c.idleAtLease = elapsed(now, c.idleSince)
-	c.leases++
+	return lease{}, w, true
 }
 
 // unlistLocked takes a connection out of the idle ones.
@@ -156,7 +149,8 @@ func (b *bucket) vacantLocked() bool {
 
 // dialForWaitersLocked begins a dial for each waiter that has none, first come
 // first served, while there are places. Every waiter gets a dial of its own
-// even if others are in progress that nobody waits for: those may hang.
+// even if others are in progress that nobody waits for: those may hang. Where
+// connections have sessions, one dial is for all.
 func (b *bucket) dialForWaitersLocked(after *aftermath) {
 	if b.closed {
 		return
@@ -165,6 +159,9 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 		if w.dial == nil {
 			b.dialLocked(w, after)
 			b.pool.places.Add(1) // at once: Shutdown must not see none in between
+		}
+		if b.sessions {
+			return
 		}
 	}
 }
@@ -187,46 +184,76 @@ func (b *bucket) dialLocked(w *waiter, after *aftermath) {
 // that has this dial to itself, or the one that waits longest, or becomes
 // idle. An error goes to the waiter for which the dial was begun, if it still
 // waits.
-func (b *bucket) dialled(d *dial, inner net.Conn, failure grant, now instant) {
+func (b *bucket) dialled(d *dial, made link, failure grant, now instant) {
 	var after aftermath
-	spare := b.admit(d, inner, failure, now, &after)
-	b.pool.settle(&after, now)
-	if spare != nil {
-		b.pool.release(spare, now, false)
+	if failure.err != nil {
+		b.dialFailed(d, failure, &after)
+		b.pool.settle(&after, now)
+		return
 	}
+	c := newConn(b, made, rand.Float64(), now)
+	spare := b.admit(d, c, now, &after)
+	b.pool.settle(&after, now)
+	if spare {
+		b.pool.release(c, now, false)
+	}
+	b.pool.watchSession(c)
 }
 
-// admit is dialled under the lock. It returns the connection, with a lease on
-// it, if nobody waits for one.
-func (b *bucket) admit(d *dial, inner net.Conn, failure grant, now instant, after *aftermath) (spare *Conn) {
+// dialFailed passes on a failure.
+func (b *bucket) dialFailed(d *dial, failure grant, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.dials, d)
-	owner := d.owner
-	if failure.err != nil {
-		if owner != nil {
-			b.grantLocked(owner, failure)
-		}
-		b.freeLocked(after)
-		return nil
+	if d.owner != nil {
+		b.grantLocked(d.owner, failure)
 	}
-	c := newConn(b, inner, rand.Float64(), now)
-	c.leases = 1
+	for b.sessions && b.waiters.first != nil && b.waiters.first.dial == nil {
+		b.grantLocked(b.waiters.first, failure) // the dial was for all of them
+	}
+	b.freeLocked(after)
+}
+
+// admit takes in a connection. If nobody waits for it, spare is true and it has
+// a lease.
+func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.dials, d)
 	b.conns[c] = struct{}{}
 	if b.closed {
 		b.discardLocked(c, ClosedPoolClosed, after)
-		return nil
+		return false
 	}
+	surplus := b.shareLocked(now) != nil || b.sessions && b.idle.newest != nil
+	first := b.leaseLocked(c, now)
 	served := b.waiters.first
-	if owner != nil && !owner.queued {
-		served = owner
+	if d.owner != nil && !d.owner.queued {
+		served = d.owner
 	}
-	if served == nil {
-		return c
+	if served != nil {
+		b.passOnLocked(d, served)
+		b.grantLocked(served, grant{lease: first})
 	}
-	b.passOnLocked(d, served)
-	b.grantLocked(served, grant{conn: c})
-	return nil
+	if c.session != nil {
+		b.sessions = true
+		b.serveWaitersLocked(c, now)
+		b.stopSpareDialsLocked(after)
+	}
+	if served == nil && surplus {
+		b.discardLocked(c, ClosedSurplus, after)
+		return false
+	}
+	return served == nil
+}
+
+// stopSpareDialsLocked stops the dials that nobody waits for.
+func (b *bucket) stopSpareDialsLocked(after *aftermath) {
+	for d := range b.dials {
+		if d.owner == nil {
+			after.stop = append(after.stop, d)
+		}
+	}
 }
 
 // passOnLocked keeps every waiter provided for when the dial of one has served
@@ -264,10 +291,14 @@ func (b *bucket) leave(w *waiter) bool {
 		if w.queued {
 			b.waiters.remove(w)
 		}
-		if w.dial != nil {
-			w.dial.owner, w.dial = nil, nil
+		if d := w.dial; d != nil {
+			d.owner, w.dial = nil, nil
+			if b.draining {
+				after.stop = append(after.stop, d) // nobody else will come for it
+			}
 		}
 		w.waiting = false
+		b.dialForWaitersLocked(&after) // where one dial is for all, it may have been this one's
 		b.vacatedLocked(&after)
 	}
 	b.mu.Unlock()
@@ -275,51 +306,84 @@ func (b *bucket) leave(w *waiter) bool {
 	return left
 }
 
+// putResult is what became of a connection that was given back.
+type putResult int
+
+const (
+	putAway putResult = iota // it serves another, or is closed
+	putIdle                  // it is idle
+	putFull                  // the pool has no room for an idle one; it is leased still
+)
+
 // put takes a lease back. The connection serves whoever waits, becomes idle,
-// or is closed. served says that an exchange was run; mayKeep, that the pool
-// has room for an idle connection. If it is kept, due says how soon the reaper
-// must look at it.
-func (b *bucket) put(c *Conn, now instant, served, mayKeep bool, after *aftermath) (kept bool, due time.Duration) {
+// or is closed. served says that an exchange was run. If it is kept, due says
+// how soon the reaper must look at it.
+func (b *bucket) put(c *Conn, now instant, served bool, after *aftermath) (result putResult, due time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.closed != NotClosed {
-		return false, 0
+		return putAway, 0
 	}
 	if c.leases == 0 {
 		panic("ttlpool: Release of a connection that is not checked out")
 	}
-	c.leases--
 	c.reused = true
 	if served {
 		c.uses++
-		c.idleSince = c.arrival.latest()
+		c.idleSince = c.lastArrival(now)
 	}
-	reason := b.policy.expired(c.lifetimeLocked(), now)
+	c.leases--
+	if c.leases > 0 {
+		b.serveWaitersLocked(c, now)
+		return putAway, 0
+	}
+	reason := b.unkeepableLocked(c, now)
 	switch {
 	case reason != NotClosed:
+		b.discardLocked(c, reason, after)
 	case b.waiters.first != nil:
-		b.leaseLocked(c, now)
-		b.grantLocked(b.waiters.first, grant{conn: c})
-		return false, 0
-	case b.draining:
-		reason = ClosedPoolClosed
-	case b.keepNone:
-		reason = ClosedCloseIdle
-	case !mayKeep:
-		reason = ClosedMaxIdle
+		b.grantLocked(b.waiters.first, grant{lease: b.leaseLocked(c, now)})
+		b.serveWaitersLocked(c, now)
+	case b.makeRoomLocked(after):
+		return putIdle, b.keepLocked(c, now)
 	default:
-		return true, b.keepLocked(c, now, after)
+		c.leases++
+		return putFull, 0
 	}
-	b.discardLocked(c, reason, after)
-	return false, 0
+	return putAway, 0
 }
 
-// keepLocked makes a connection idle, in place of the oldest if need be, and
-// returns how soon the reaper must look at it.
-func (b *bucket) keepLocked(c *Conn, now instant, after *aftermath) time.Duration {
+// unkeepableLocked says why a connection that was given back cannot serve
+// again, nor be kept if nobody waits for it.
+func (b *bucket) unkeepableLocked(c *Conn, now instant) CloseReason {
+	switch reason := b.policy.expired(c.lifetimeLocked(), now); {
+	case c.capacity == 0:
+		return ClosedHungUp
+	case reason != NotClosed:
+		return reason
+	case b.waiters.first != nil:
+		return NotClosed
+	case b.draining:
+		return ClosedPoolClosed
+	case b.keepNone:
+		return ClosedCloseIdle
+	}
+	return NotClosed
+}
+
+// makeRoomLocked takes a place for an idle connection; false means that one of
+// another address must go first. Where this address has as many as it may, the
+// oldest makes way.
+func (b *bucket) makeRoomLocked(after *aftermath) bool {
 	if limit := b.policy.maxIdle; limit > 0 && b.idle.len >= limit {
 		b.discardLocked(b.idle.oldest, ClosedMaxIdle, after)
 	}
+	return b.pool.reserveIdle()
+}
+
+// keepLocked makes a connection idle, in the place that was made for it, and
+// returns how soon the reaper must look at it.
+func (b *bucket) keepLocked(c *Conn, now instant) time.Duration {
 	b.idle.push(c)
 	c.idle = true
 	left, slack, limited := b.policy.due(c.lifetimeLocked(), now)
@@ -377,11 +441,7 @@ func (b *bucket) clear(reason CloseReason, after *aftermath) {
 	for b.idle.oldest != nil {
 		b.discardLocked(b.idle.oldest, reason, after)
 	}
-	for d := range b.dials {
-		if d.owner == nil {
-			after.stop = append(after.stop, d)
-		}
-	}
+	b.stopSpareDialsLocked(after)
 }
 
 // close discards all connections, in use or not, fails all waiters and stops
@@ -411,13 +471,26 @@ func (b *bucket) close(after *aftermath) {
 func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || c.closed != NotClosed {
+	if b.closed || c.closed != NotClosed && c.session == nil {
 		return nil, ErrClosed
 	}
-	b.evictLocked(c, ClosedStale)
-	after.victims = append(after.victims, c)
 	w := newWaiter(ctx)
-	b.dialLocked(w, after)
+	switch {
+	case c.closed == NotClosed && c.leases == 1:
+		b.evictLocked(c, ClosedStale)
+		after.victims = append(after.victims, c)
+		b.dialLocked(w, after)
+		return w, nil
+	case c.closed == NotClosed:
+		c.leases-- // others go on with it, and nobody else
+		c.capacity = 0
+	}
+	if b.placeLocked() {
+		b.dialLocked(w, after)
+		b.pool.places.Add(1)
+	} else {
+		b.waiters.pushFront(w)
+	}
 	return w, nil
 }
 

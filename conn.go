@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/ttlpool/ttlpool/internal/hangup"
@@ -18,13 +17,14 @@ import (
 // It must not be used after either. Read, Write and the deadlines are as safe
 // for concurrent use as those of the connection it wraps.
 type Conn struct {
-	inner  net.Conn
-	bucket *bucket
-	born   instant
-	maxAge time.Duration // drawn at birth; 0: no limit
-	probe  *hangup.Probe // used by the holder of the only lease; nil: no socket to look at
-	kind   connKind
-	tls    *tls.ConnectionState // once asked for; for the holder only
+	inner   net.Conn
+	session session // or nil
+	bucket  *bucket
+	born    instant
+	maxAge  time.Duration // drawn at birth; 0: no limit
+	probe   *hangup.Probe // used by the holder of the only lease; nil: no socket to look at
+	kind    connKind
+	tls     *tls.ConnectionState // once asked for; for the holder only
 
 	arrival   arrival      // of the last byte
 	read      atomic.Int64 // bytes
@@ -33,10 +33,10 @@ type Conn struct {
 
 	// The rest is guarded by bucket.mu.
 
-	reused      bool          // has been given back before; the holder of a lease may read it
-	wasIdle     bool          // before the last checkout; the holder may read it, as idleAtLease
+	reused      bool          // has been given back before
 	idle        bool          // in the bucket's idle list
 	leases      int           // the rights to run an exchange that are out; idle means none
+	capacity    int           // how many of them there may be; 0: retired
 	uses        int           // exchanges completed
 	idleSince   instant       // what the idle time counts from
 	idleAtLease time.Duration // the idle time at the last checkout
@@ -58,15 +58,16 @@ const (
 	kindTLS
 )
 
+// kindOf takes nothing but the standard library's own types for sockets: a
+// wrapper of one may do anything in its Read and Close.
 func kindOf(c net.Conn) connKind {
-	if t, ok := c.(*tls.Conn); ok {
-		if kindOf(t.NetConn()) == kindSocket {
+	switch c := c.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return kindSocket
+	case *tls.Conn:
+		if kindOf(c.NetConn()) == kindSocket {
 			return kindTLS
 		}
-		return kindUnknown
-	}
-	if _, ok := c.(syscall.Conn); ok {
-		return kindSocket
 	}
 	return kindUnknown
 }
@@ -79,15 +80,21 @@ func socketOf(c net.Conn) net.Conn {
 	return c
 }
 
-func newConn(b *bucket, inner net.Conn, random float64, now instant) *Conn {
+func newConn(b *bucket, made link, random float64, now instant) *Conn {
+	inner := made.conn
 	c := &Conn{
 		inner:     inner,
+		session:   made.session,
 		bucket:    b,
 		born:      now,
 		maxAge:    b.policy.drawMaxAge(random),
 		probe:     hangup.NewProbe(socketOf(inner)),
 		kind:      kindOf(inner),
 		idleSince: now,
+		capacity:  1,
+	}
+	if c.session != nil {
+		c.capacity = max(1, c.session.Capacity())
 	}
 	c.arrival.noteWrite(now) // a server that speaks first does so from here on
 	return c
@@ -115,9 +122,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 // ReadFrom writes what it reads from r, by sendfile where the wrapped
 // connection can.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	c.arrival.noteWrite(readClocks()) // not when it returns: r may end long after its last byte
 	n, err := io.Copy(c.inner, r)
 	c.written.Add(n)
-	c.arrival.noteWrite(readClocks())
 	return n, err
 }
 
@@ -197,14 +204,29 @@ func (c *Conn) infoAt(now instant) ConnInfo {
 	}
 }
 
-// lifetime needs bucket.mu.
+// lastArrival is what the idle time counts from. A session's reads are not
+// seen here; it tells its peer as it reads, which is activity there too.
+func (c *Conn) lastArrival(now instant) instant {
+	if c.session != nil {
+		return now
+	}
+	return c.arrival.latest()
+}
+
 func (c *Conn) lifetimeLocked() lifetime {
 	return lifetime{born: c.born, maxAge: c.maxAge, idleSince: c.idleSince, uses: c.uses}
 }
 
 // unfit looks at a connection that is about to be used again, and says why it
-// may not be. The caller holds its only lease.
+// may not be. The caller holds a lease. A session reads all the time, and
+// notices by itself.
 func (c *Conn) unfit() CloseReason {
+	if c.session != nil {
+		if c.session.Capacity() == 0 {
+			return ClosedHungUp
+		}
+		return NotClosed
+	}
 	if c.probe == nil {
 		return NotClosed
 	}
@@ -220,7 +242,7 @@ func (c *Conn) unfit() CloseReason {
 // hasPlaintext reports whether TLS has decrypted bytes that nobody has read.
 // The socket does not show them.
 func (c *Conn) hasPlaintext() bool {
-	if c.kind != kindTLS {
+	if c.kind != kindTLS || c.session != nil {
 		return false
 	}
 	_ = c.inner.SetReadDeadline(longAgo)
@@ -233,7 +255,7 @@ func (c *Conn) hasPlaintext() bool {
 var longAgo = time.Unix(1, 0)
 
 // tlsState returns the state of TLS, which is the same for all exchanges, or
-// nil. Only the holder may call it.
+// nil. Only the holder of the only lease may call it.
 func (c *Conn) tlsState() *tls.ConnectionState {
 	if c.tls == nil {
 		if t, ok := c.inner.(*tls.Conn); ok {
@@ -244,12 +266,20 @@ func (c *Conn) tlsState() *tls.ConnectionState {
 	return c.tls
 }
 
-// shut closes the wrapped connection. The Close of a connection of unknown
-// kind may hang: it must not stop whoever happens to evict it.
+// mayHang reports whether the wrapped connection's Close may: that of one of
+// unknown kind, and that of a session, which waits for whoever is writing.
+func (c *Conn) mayHang() bool { return c.kind == kindUnknown || c.session != nil }
+
+// shut closes the wrapped connection. It must not stop whoever happens to evict
+// it.
 func (c *Conn) shut() {
-	if c.kind == kindUnknown {
-		go c.inner.Close()
+	var closer io.Closer = c.inner
+	if c.session != nil {
+		closer = c.session
+	}
+	if c.mayHang() {
+		go closer.Close()
 		return
 	}
-	_ = c.inner.Close() // nobody is left to whom an error would matter
+	_ = closer.Close() // nobody is left to whom an error would matter
 }

@@ -32,7 +32,7 @@ var (
 // it, or end the goroutine.
 func (d *dial) run() {
 	var (
-		conn     net.Conn
+		made     link
 		err      = errDialExited
 		panicked any
 		begun    = time.Now()
@@ -42,11 +42,16 @@ func (d *dial) run() {
 			panicked = recover()
 		}
 		d.cancel()
-		d.bucket.pool.traces.dialDone(d.bucket.key.address, time.Since(begun), err)
-		d.bucket.dialled(d, conn, grant{err: err, panicked: panicked}, readClocks())
+		if err != nil {
+			d.bucket.pool.dialErrors.Add(1)
+		}
+		took := time.Since(begun)
+		d.bucket.dialled(d, made, grant{err: err, panicked: panicked}, readClocks())
+		// Last, so that the hook may wait for a connection.
+		d.bucket.pool.traces.dialDone(d.bucket.key.address, took, err)
 	}()
-	conn, err = d.bucket.pool.dial(d.ctx, d.bucket.key)
-	if err == nil && conn == nil {
+	made, err = d.bucket.pool.dial(d.ctx, d.bucket.key)
+	if err == nil && made.conn == nil {
 		err = errDialNil
 	}
 }

@@ -45,13 +45,22 @@ func (p *policy) drawMaxAge(random float64) time.Duration {
 // expired says why a connection may not be reused at now, NotClosed if it may.
 // "At or past" the limit counts as expired (promise P1).
 func (p *policy) expired(l lifetime, now instant) CloseReason {
-	switch ttl := p.effectiveTTL(); {
+	if reason := p.worn(l, now); reason != NotClosed {
+		return reason
+	}
+	if ttl := p.effectiveTTL(); ttl > 0 && elapsed(now, l.idleSince) >= ttl {
+		return ClosedTTL
+	}
+	return NotClosed
+}
+
+// worn is expired for a connection that is not idle.
+func (p *policy) worn(l lifetime, now instant) CloseReason {
+	switch {
 	case p.maxUses > 0 && l.uses >= p.maxUses:
 		return ClosedMaxUses
 	case l.maxAge > 0 && elapsed(now, l.born) >= l.maxAge:
 		return ClosedMaxAge
-	case ttl > 0 && elapsed(now, l.idleSince) >= ttl:
-		return ClosedTTL
 	}
 	return NotClosed
 }

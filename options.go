@@ -266,7 +266,15 @@ func (p *policy) validate() error {
 		return fmt.Errorf("ttlpool: jitter %v is not shorter than the maximum age %v", p.maxAgeJitter, p.maxAge)
 	case p.serverTimeout > 0 && p.margin >= p.serverTimeout:
 		return fmt.Errorf("ttlpool: margin %v leaves nothing of the server timeout %v", p.margin, p.serverTimeout)
-	case p.serverTimeout > 0 && p.ttl > p.serverTimeout-p.margin:
+	}
+	return nil
+}
+
+// validateStated finds contradictions between what was stated side by side.
+// What is inherited, from a base or from the options for all hosts, is no
+// contradiction: the shortest TTL applies.
+func (p *policy) validateStated() error {
+	if p.serverTimeout > 0 && p.ttl > p.serverTimeout-p.margin {
 		return fmt.Errorf("ttlpool: TTL %v is longer than the server timeout %v less the margin %v", p.ttl, p.serverTimeout, p.margin)
 	}
 	return nil
@@ -288,7 +296,9 @@ func (c *config) settle() error {
 	return nil
 }
 
+// apply applies the rule's options over the policy for all, and for themselves.
 func (r *hostRule) apply() error {
+	stated := policy{margin: r.policy.margin}
 	for _, opt := range r.opts {
 		if opt == nil {
 			return errNilOption
@@ -296,8 +306,12 @@ func (r *hostRule) apply() error {
 		if err := opt.applyHost(&r.policy); err != nil {
 			return err
 		}
+		_ = opt.applyHost(&stated) // succeeds as it has just done
 	}
-	return r.policy.validate()
+	if err := r.policy.validate(); err != nil {
+		return err
+	}
+	return stated.validateStated()
 }
 
 var errNilOption = errors.New("ttlpool: nil option")

@@ -18,12 +18,12 @@ import (
 // has sent bytes unasked, is never handed out.
 type Pool struct {
 	config *config
-	dial   func(context.Context, key) (net.Conn, error)
+	dial   func(context.Context, key) (link, error)
 	traces traces
 	reaper reaper
 	counters
 
-	idle    atomic.Int64  // idle connections, and places reserved for some
+	idle    atomic.Int64  // idle connections
 	places  atomic.Int64  // open connections and dials in progress
 	drained chan struct{} // closed when places has come to 0 after Shutdown
 	drain   sync.Once
@@ -49,18 +49,22 @@ func NewPool(dial DialFunc, opts ...PoolOption) (*Pool, error) {
 			return nil, err
 		}
 	}
+	if err := c.policy.validateStated(); err != nil {
+		return nil, err
+	}
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
 	}
-	return newPool(c, func(ctx context.Context, k key) (net.Conn, error) {
-		return dial(ctx, k.network, k.address)
+	return newPool(c, func(ctx context.Context, k key) (link, error) {
+		conn, err := dial(ctx, k.network, k.address)
+		return link{conn: conn}, err
 	}), nil
 }
 
-func newPool(c *config, dial func(context.Context, key) (net.Conn, error)) *Pool {
+func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 	p := &Pool{
 		config:  c,
 		dial:    dial,
@@ -80,7 +84,8 @@ func newPool(c *config, dial func(context.Context, key) (net.Conn, error)) *Pool
 // dial's error comes back as it is, and a panic of the dial function panics
 // here.
 func (p *Pool) Get(ctx context.Context, network, address string) (*Conn, error) {
-	return p.acquire(ctx, key{network: network, address: address})
+	l, err := p.acquire(ctx, key{network: network, address: address})
+	return l.conn, err
 }
 
 // CloseIdle closes all connections that are idle now, and those in use when
@@ -133,9 +138,9 @@ func (p *Pool) Stats() Stats {
 
 // acquire leases a connection. The liveness of a reused one is looked at
 // outside the lock; while that is being done, it is leased.
-func (p *Pool) acquire(ctx context.Context, k key) (*Conn, error) {
+func (p *Pool) acquire(ctx context.Context, k key) (lease, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return lease{}, context.Cause(ctx)
 	}
 	var (
 		begun = readClocks()
@@ -144,41 +149,54 @@ func (p *Pool) acquire(ctx context.Context, k key) (*Conn, error) {
 		why   CloseReason
 	)
 	for {
-		c, w, b, err := p.take(ctx, k, now, dead != nil)
+		l, w, b, err := p.take(ctx, k, now, dead != nil)
 		if dead != nil {
 			// Only now: its place keeps the pool from having drained.
-			p.discard(dead, why, now)
+			p.reject(dead, why, now)
 		}
 		if err != nil {
-			return nil, err
+			return lease{}, err
 		}
-		if c == nil {
-			if c, err = p.wait(ctx, b, w, begun); err != nil {
-				return nil, err
+		if w != nil {
+			if l, err = p.wait(ctx, b, w, begun); err != nil {
+				return lease{}, err
 			}
 			now = readClocks()
 		}
-		if c.reused {
-			if why = c.unfit(); why != NotClosed {
-				dead = c
+		if l.reused {
+			if why = l.conn.unfit(); why != NotClosed {
+				dead = l.conn
 				continue
 			}
 			p.reuses.Add(1)
 		}
-		p.traces.gotConn(c, now)
-		return c, nil
+		p.traces.gotConn(l.conn, now)
+		return l, nil
 	}
 }
 
+// reject gives up a connection that has proved unfit at checkout. One with a
+// session may still be running exchanges of others.
+func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
+	if c.session == nil {
+		p.discard(c, why, now)
+		return
+	}
+	var after aftermath
+	c.bucket.setCapacity(c, 0, now, &after)
+	p.settle(&after, now)
+	p.release(c, now, false)
+}
+
 // take leases an idle connection of the bucket of k, or queues a waiter there.
-func (p *Pool) take(ctx context.Context, k key, now instant, again bool) (*Conn, *waiter, *bucket, error) {
+func (p *Pool) take(ctx context.Context, k key, now instant, again bool) (lease, *waiter, *bucket, error) {
 	for {
 		b, err := p.bucket(k, again)
 		if err != nil {
-			return nil, nil, nil, err
+			return lease{}, nil, nil, err
 		}
-		if c, w, ok := b.take(ctx, now, again); ok {
-			return c, w, b, nil
+		if l, w, ok := b.take(ctx, now, again); ok {
+			return l, w, b, nil
 		}
 	}
 }
@@ -207,7 +225,7 @@ func (p *Pool) bucket(k key, again bool) (*bucket, error) {
 }
 
 // wait waits for a grant.
-func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (*Conn, error) {
+func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (lease, error) {
 	var timeout <-chan time.Time
 	limit := b.policy.acquireTimeout
 	if limit > 0 {
@@ -222,11 +240,11 @@ func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (*
 		return g.take()
 	case <-ctx.Done():
 		p.forgo(b, w)
-		return nil, context.Cause(ctx)
+		return lease{}, context.Cause(ctx)
 	case <-timeout:
 		p.waitTimeouts.Add(1)
 		p.forgo(b, w)
-		return nil, &acquireTimeoutError{address: b.key.address, waited: limit}
+		return lease{}, &acquireTimeoutError{address: b.key.address, waited: limit}
 	}
 }
 
@@ -235,39 +253,45 @@ func (p *Pool) forgo(b *bucket, w *waiter) {
 	if b.leave(w) {
 		return
 	}
-	if g := <-w.ready; g.conn != nil {
-		p.release(g.conn, readClocks(), false)
+	if g := <-w.ready; g.lease.conn != nil {
+		p.release(g.lease.conn, readClocks(), false)
 	}
 }
 
 // release takes a lease back; served says that an exchange has been run.
 func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
-	mayKeep := p.reserveIdle()
+	if served && c.hasPlaintext() {
+		p.discard(c, ClosedStrayBytes, now)
+		return false
+	}
 	var after aftermath
-	kept, due := c.bucket.put(c, now, served, mayKeep, &after)
-	if mayKeep && !kept {
-		p.idle.Add(-1)
+	result, due := c.bucket.put(c, now, served, &after)
+	for result == putFull {
+		// Room is made without the bucket's lock, because the connection that
+		// goes may be in another bucket.
+		if p.evictOldIdle() {
+			result, due = c.bucket.put(c, now, false, &after)
+		} else {
+			result = putAway
+			_ = c.bucket.give(c, ClosedMaxIdle, &after)
+			after.victims = append(after.victims, c)
+		}
 	}
 	p.settle(&after, now)
-	if kept {
+	if result == putIdle {
 		p.reaper.wakeWithin(due, now)
 		p.traces.putIdle(c, now)
 	}
-	return kept
+	return result == putIdle
 }
 
-// reserveIdle takes one of the places for idle connections, if need be by
-// closing another idle connection. It comes before the bucket's lock, because
-// the other may be in another bucket.
+// reserveIdle takes one of the places for idle connections, if there is one.
 func (p *Pool) reserveIdle() bool {
 	limit := int64(p.config.maxIdle)
 	for {
 		n := p.idle.Load()
 		if limit > 0 && n >= limit {
-			if !p.evictOldIdle() {
-				return false
-			}
-			continue
+			return false
 		}
 		if p.idle.CompareAndSwap(n, n+1) {
 			return true
@@ -309,30 +333,37 @@ func (p *Pool) evictOldIdle() bool {
 
 // replace closes a connection that its holder has found stale, and returns one
 // dialled for the same request.
-func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (*Conn, error) {
+func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (lease, error) {
 	var after aftermath
 	w, err := c.bucket.supplant(ctx, c, &after)
 	p.settle(&after, now)
 	if err != nil {
-		return nil, err
+		return lease{}, err
 	}
 	fresh, err := p.wait(ctx, c.bucket, w, now)
 	if err != nil {
-		return nil, err
+		return lease{}, err
 	}
-	p.traces.gotConn(fresh, readClocks())
+	p.traces.gotConn(fresh.conn, readClocks())
 	return fresh, nil
 }
 
 // close closes a connection for good, and returns what its Close says; only for
-// the first caller does it do anything.
+// the first caller does it do anything. Those who wait for its place do not
+// wait for a Close that may hang.
 func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
 	var after aftermath
-	if c.bucket.give(c, reason, &after) {
+	if !c.bucket.give(c, reason, &after) {
+		return nil
+	}
+	if c.mayHang() {
+		p.settle(&after, now)
 		err = c.inner.Close()
-		p.noteClosed(c, now)
+	} else {
+		err = c.inner.Close()
 		p.settle(&after, now)
 	}
+	p.noteClosed(c, now)
 	return err
 }
 
@@ -347,17 +378,20 @@ func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 }
 
 // settle does what must not be done under a lock.
+//
+// Closing comes before dialling, so that the peer does not see more connections
+// than the limit allows.
 func (p *Pool) settle(after *aftermath, now instant) {
+	for _, c := range after.victims {
+		c.shut()
+		p.noteClosed(c, now)
+	}
 	for _, d := range after.begin {
 		p.dials.Add(1)
 		go d.run()
 	}
 	for _, d := range after.stop {
 		d.cancel()
-	}
-	for _, c := range after.victims {
-		c.shut()
-		p.noteClosed(c, now)
 	}
 	for _, b := range after.vacated {
 		p.drop(b)
@@ -428,9 +462,9 @@ func (p *Pool) snapshot() []*bucket {
 
 // take returns what was granted. A panic of the caller's own dial function
 // panics here, where the caller can see it.
-func (g grant) take() (*Conn, error) {
+func (g grant) take() (lease, error) {
 	if g.panicked != nil {
 		panic(g.panicked)
 	}
-	return g.conn, g.err
+	return g.lease, g.err
 }

@@ -8,8 +8,9 @@ import (
 )
 
 // reaper closes idle connections before their time runs out, though no request
-// comes. It is one timer for the whole pool, armed only while something idle
-// has a limited life. It is hygiene: the guarantee is the check at checkout.
+// comes. It is one timer for the whole pool, set only when something becomes
+// idle whose life is limited. It is hygiene: the guarantee is the check at
+// checkout.
 type reaper struct {
 	pool *Pool
 
@@ -27,7 +28,7 @@ const noAlarm = math.MaxInt64
 
 // wakeWithin makes sure that the pool is swept no later than delay from now.
 func (r *reaper) wakeWithin(delay time.Duration, now instant) {
-	if delay == noDelay {
+	if delay > longestDelay {
 		return
 	}
 	at := now.monotonic + int64(delay)
@@ -72,6 +73,9 @@ func (r *reaper) stop() {
 		r.timer.Stop()
 	}
 }
+
+// longestDelay is as good as for ever, and does not overflow.
+const longestDelay = 100 * 365 * 24 * time.Hour
 
 // noDelay stands for a next sweep that is not needed.
 const noDelay = time.Duration(math.MaxInt64)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/ttlpool/ttlpool/internal/connect"
 	"golang.org/x/net/http/httpguts"
@@ -55,6 +56,7 @@ func validateFields(fields http.Header, what string) error {
 // requests is shared by all hosts behind it; a tunnel leads to one host.
 func keyOf(req *http.Request, proxy *url.URL) key {
 	k := key{network: "tcp", address: asciiAddress(req.URL), tls: req.URL.Scheme == "https"}
+	k.http1 = k.tls && upgradesToWebSocket(req.Header)
 	if proxy == nil {
 		return k
 	}
@@ -63,6 +65,13 @@ func keyOf(req *http.Request, proxy *url.URL) key {
 		k.address, k.forwards = asciiAddress(proxy), true
 	}
 	return k
+}
+
+// upgradesToWebSocket reports whether a request can only be made in HTTP/1.1
+// (RFC 6455, 4.1).
+func upgradesToWebSocket(h http.Header) bool {
+	return strings.EqualFold(h.Get("Upgrade"), "websocket") &&
+		httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade")
 }
 
 // asciiAddress returns host and port, the host in ASCII (punycode), if it can

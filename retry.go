@@ -12,6 +12,7 @@ type failure struct {
 	own        bool // cancelled, timed out, or the request's own fault
 	sent       int64
 	received   int64
+	unseen     bool // the server has certainly not acted on it
 	idempotent bool
 	replayable bool // the body, if any, can be sent again from its beginning
 	method     string
@@ -35,11 +36,13 @@ func (f *failure) notRetried() string {
 		return "the failure was the request's own"
 	case f.second:
 		return "" // said elsewhere
+	case f.unseen && f.replayable:
+		return ""
 	case !f.reused:
 		return "the connection was fresh"
 	case f.received > 0:
 		return "part of a response had arrived"
-	case f.sent > 0 && !f.idempotent:
+	case f.sent > 0 && !f.idempotent && !f.unseen:
 		return f.method + " is not idempotent"
 	case !f.replayable:
 		return "the body cannot be sent again"

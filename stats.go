@@ -14,7 +14,7 @@ type Stats struct {
 
 	Dials       int64 // dials begun
 	DialErrors  int64 // dials that failed
-	Reuses      int64 // checkouts of a connection that had served before
+	Reuses      int64 // checkouts of a connection that had been given back before
 	Waits       int64 // checkouts that had to wait, for a dial or for a place
 	WaitTime    time.Duration
 	WaitTimeout int64 // checkouts that gave up after the acquire timeout
@@ -107,6 +107,7 @@ const (
 	ClosedUnread                        // the response was not read to its end
 	ClosedNotKept                       // one side asked for it (Connection: close), or its protocol does
 	ClosedByHolder                      // Conn.Close was called
+	ClosedSurplus                       // dialled, but another connection had served meanwhile
 	ClosedCloseIdle                     // CloseIdle or CloseIdleConnections was called
 	ClosedPoolClosed                    // Close or Shutdown was called
 	closeReasons                        // how many there are
@@ -125,6 +126,7 @@ var closeReasonNames = [closeReasons]string{
 	ClosedUnread:     "unread",
 	ClosedNotKept:    "not_kept",
 	ClosedByHolder:   "by_holder",
+	ClosedSurplus:    "surplus",
 	ClosedCloseIdle:  "close_idle",
 	ClosedPoolClosed: "pool_closed",
 }

@@ -2,16 +2,17 @@ package ttlpool
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 
 	"github.com/ttlpool/ttlpool/internal/connect"
 	"github.com/ttlpool/ttlpool/internal/h1"
+	"github.com/ttlpool/ttlpool/internal/h2"
 	"github.com/ttlpool/ttlpool/internal/replay"
 )
 
@@ -20,15 +21,16 @@ import (
 // connection, when a stale one failed it and that is safe. It is safe for
 // concurrent use, and made to be kept as long as the program.
 //
-// What callers of [http.Transport] rely on holds here too. HTTP/2 is not spoken
-// yet: it is not offered to servers.
+// What callers of [http.Transport] rely on holds here too.
 type Transport struct {
 	pool     *Pool
 	dialer   connect.Dialer
 	proxy    func(*http.Request) (*url.URL, error) // or nil
 	settings *h1.Settings
+	http2    *h2.Maker
 	base     *http.Transport // for schemes registered there; or nil
 
+	priorKnowledge     bool                     // speak HTTP/2 without TLS
 	declaredIdempotent func(*http.Request) bool // or nil
 	replayLimit        int64
 }
@@ -53,6 +55,9 @@ func NewTransport(opts ...Option) (*Transport, error) {
 	t.proxy = base.Proxy
 	t.settings = settingsOf(base)
 	t.dialer = dialerOf(base, t.settings.MaxHeaderBytes)
+	t.http2 = h2.NewMaker(base)
+	protocols := protocolsOf(base)
+	t.priorKnowledge = protocols.UnencryptedHTTP2() && !protocols.HTTP1()
 	t.pool = newPool(c, t.dial)
 	return t, nil
 }
@@ -72,7 +77,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	if req.Cancel != nil { //nolint:staticcheck // http.Client sets it for its Timeout
+	//lint:ignore SA1019 http.Client sets it for its Timeout
+	if req.Cancel != nil {
 		return t.roundTripCancel(req)
 	}
 	return t.send(req, req, nil)
@@ -94,17 +100,27 @@ func (t *Transport) Close() error { return t.pool.Close() }
 // Stats returns a snapshot of what the transport holds and has done.
 func (t *Transport) Stats() Stats { return t.pool.Stats() }
 
-// dial makes a connection for a key.
-func (t *Transport) dial(ctx context.Context, k key) (net.Conn, error) {
-	target := connect.Target{Network: k.network, Address: k.address, TLS: k.tls, Forwards: k.forwards}
+// dial makes a connection for a key. Whether it speaks HTTP/2 was agreed on in
+// the handshake, or is known before (RFC 9113, 3.3).
+func (t *Transport) dial(ctx context.Context, k key) (link, error) {
+	target := connect.Target{Network: k.network, Address: k.address, TLS: k.tls, Forwards: k.forwards, HTTP1: k.http1}
 	if k.proxy != "" {
 		proxy, err := url.Parse(k.proxy)
 		if err != nil {
-			return nil, err
+			return link{}, err
 		}
 		target.Proxy = proxy
 	}
-	return t.dialer.Connect(ctx, target)
+	conn, err := t.dialer.Connect(ctx, target)
+	if err != nil || conn == nil {
+		return link{}, err
+	}
+	secure, ok := conn.(*tls.Conn)
+	if ok && secure.ConnectionState().NegotiatedProtocol == h2.Proto || !k.tls && !k.forwards && t.priorKnowledge {
+		session, err := t.http2.Make(conn, k.address)
+		return link{conn: conn, session: session}, err
+	}
+	return link{conn: conn}, nil
 }
 
 // errCanceled is the cause of a cancellation by Request.Cancel.
@@ -113,16 +129,18 @@ var errCanceled = errors.New("net/http: request canceled")
 // roundTripCancel is RoundTrip for a request with the deprecated Cancel, which
 // is turned into a cancellation of its context.
 func (t *Transport) roundTripCancel(req *http.Request) (*http.Response, error) {
+	//lint:ignore SA1019 see RoundTrip
+	cancelled := req.Cancel
 	ctx, cancel := context.WithCancelCause(req.Context())
 	go func() {
 		select {
-		case <-req.Cancel: //nolint:staticcheck // see above
+		case <-cancelled:
 			cancel(errCanceled)
 		case <-ctx.Done():
 		}
 	}()
 	select {
-	case <-req.Cancel: //nolint:staticcheck // see above
+	case <-cancelled:
 		cancel(errCanceled) // not left to the goroutine: nothing must be sent
 	default:
 	}
@@ -151,12 +169,12 @@ type flight struct {
 }
 
 func (f *flight) run() (*http.Response, error) {
-	conn, err := f.acquire()
+	l, err := f.acquire()
 	if err != nil {
 		closeBody(f.request)
 		return nil, err
 	}
-	return f.try(conn)
+	return f.try(l)
 }
 
 // finish is called at the end of the flight.
@@ -167,12 +185,12 @@ func (f *flight) finish() {
 }
 
 // acquire gets a connection from the pool.
-func (f *flight) acquire() (*Conn, error) {
+func (f *flight) acquire() (lease, error) {
 	ctx := f.request.Context()
 	if choose := f.transport.proxy; choose != nil && ctx.Err() == nil {
 		var err error
 		if f.proxy, err = choose(f.request); err != nil {
-			return nil, err
+			return lease{}, err
 		}
 	}
 	k := keyOf(f.request, f.proxy)
@@ -183,33 +201,33 @@ func (f *flight) acquire() (*Conn, error) {
 	if trace.GetConn != nil {
 		trace.GetConn(k.address)
 	}
-	conn, err := f.transport.pool.acquire(ctx, k)
+	l, err := f.transport.pool.acquire(ctx, k)
 	if err == nil {
-		traceGotConn(trace, conn)
+		traceGotConn(trace, l)
 	}
-	return conn, err
+	return l, err
 }
 
-func traceGotConn(trace *httptrace.ClientTrace, c *Conn) {
+func traceGotConn(trace *httptrace.ClientTrace, l lease) {
 	if trace.GotConn == nil {
 		return
 	}
-	info := httptrace.GotConnInfo{Conn: c.inner, Reused: c.reused, WasIdle: c.wasIdle}
-	if c.wasIdle {
-		info.IdleTime = c.idleAtLease
+	info := httptrace.GotConnInfo{Conn: l.conn.inner, Reused: l.reused, WasIdle: l.wasIdle}
+	if l.wasIdle {
+		info.IdleTime = l.idle
 	}
 	trace.GotConn(info)
 }
 
 // try sends the request on a connection, and again on a new one if that one
 // turns out stale and the table allows it.
-func (f *flight) try(conn *Conn) (*http.Response, error) {
+func (f *flight) try(l lease) (*http.Response, error) {
 	req := f.request
-	if conn.reused && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+	if l.reused && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		f.body = replay.New(req.Body, f.transport.replayLimit)
 		req = withBody(req, f.body.Attempt())
 	}
-	resp, failed := f.exchange(conn, req, false)
+	resp, failed := f.exchange(l, req, false)
 	if failed == nil {
 		f.settleBody()
 		return resp, nil
@@ -217,36 +235,46 @@ func (f *flight) try(conn *Conn) (*http.Response, error) {
 	again := failed.retry()
 	err := f.report(failed, again)
 	if !again {
-		f.transport.pool.discard(conn, failed.closeReason(), readClocks())
+		f.giveUp(l.conn, failed)
 		f.settleBody()
 		return nil, err
 	}
-	return f.tryAgain(conn)
+	return f.tryAgain(l.conn, failed)
 }
 
 // tryAgain sends the request on a connection that takes the place of a stale
 // one.
-func (f *flight) tryAgain(stale *Conn) (*http.Response, error) {
+func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, error) {
 	f.transport.pool.retries.Add(1)
 	req, err := f.rewind()
 	if err != nil {
-		f.transport.pool.discard(stale, ClosedStale, readClocks())
+		f.giveUp(stale, failed)
 		return nil, err
 	}
-	conn, err := f.transport.pool.replace(req.Context(), stale, readClocks())
+	l, err := f.transport.pool.replace(req.Context(), stale, readClocks())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
-		traceGotConn(trace, conn)
+		traceGotConn(trace, l)
 	}
-	resp, failed := f.exchange(conn, req, true)
+	resp, failed := f.exchange(l, req, true)
 	if failed == nil {
 		return resp, nil
 	}
-	f.transport.pool.discard(conn, failed.closeReason(), readClocks())
+	f.giveUp(l.conn, failed)
 	return nil, f.report(failed, false)
+}
+
+// giveUp ends the use of a connection on which the exchange has failed. One
+// with a session knows itself whether it is still good for others.
+func (f *flight) giveUp(conn *Conn, failed *failedExchange) {
+	if conn.session != nil {
+		f.transport.pool.release(conn, readClocks(), false)
+		return
+	}
+	f.transport.pool.discard(conn, failed.closeReason(), readClocks())
 }
 
 // rewind returns the request with its body at the beginning, for the last
@@ -275,8 +303,12 @@ func (f *flight) settleBody() {
 }
 
 // exchange sends the request on one connection.
-func (f *flight) exchange(conn *Conn, req *http.Request, second bool) (*http.Response, *failedExchange) {
+func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
 	f.transport.pool.requests.Add(1)
+	conn := l.conn
+	if session, ok := conn.session.(*h2.Conn); ok {
+		return f.stream(session, l, req, second)
+	}
 	x := &exchange{flight: f, conn: conn}
 	x.Settings = f.transport.settings
 	x.Conn = conn
@@ -288,7 +320,7 @@ func (f *flight) exchange(conn *Conn, req *http.Request, second bool) (*http.Res
 	}
 	resp, err := x.Do(req)
 	if err != nil {
-		return nil, f.failed(&x.Exchange, conn, err, second)
+		return nil, f.failed(l, err, x.Sent(), x.Received(), second)
 	}
 	resp.Request = f.original
 	resp.TLS = conn.tlsState()
@@ -303,27 +335,32 @@ type failedExchange struct {
 }
 
 // failed gathers what is known of a failed exchange.
-func (f *flight) failed(x *h1.Exchange, conn *Conn, err error, second bool) *failedExchange {
+func (f *flight) failed(l lease, err error, sent, received int64, second bool) *failedExchange {
 	ctx := f.request.Context()
 	var fault *h1.RequestError
 	isFault := errors.As(err, &fault)
 	if isFault {
 		err = fault.Err
 	}
-	cancelled := ctx.Err() != nil && err == context.Cause(ctx)
+	cancelled := ctx.Err() != nil
+	if cancelled && !isFault {
+		err = context.Cause(ctx) // says more than what came of it
+	}
+	info := l.conn.Info()
+	info.Idle = l.idle
 	return &failedExchange{
 		failure: failure{
-			reused:     conn.reused,
+			reused:     l.reused,
 			second:     second,
 			own:        isFault || cancelled || err == h1.ErrHeaderTimeout,
-			sent:       x.Sent(),
-			received:   x.Received(),
+			sent:       sent,
+			received:   received,
 			idempotent: f.transport.idempotent(f.request),
 			replayable: f.replayable(),
 			method:     f.request.Method,
 		},
 		err:  err,
-		info: conn.Info(),
+		info: info,
 	}
 }
 
@@ -389,23 +426,20 @@ var reasonFor = [...]CloseReason{
 // Ended gives the connection back, or closes it.
 func (x *exchange) Ended(outcome h1.Outcome) {
 	pool, now := x.flight.transport.pool, readClocks()
-	if outcome == h1.Reusable && x.conn.hasPlaintext() {
-		outcome = h1.Stray
-	}
 	kept := false
 	if outcome == h1.Reusable {
 		kept = pool.release(x.conn, now, true)
 	} else {
 		pool.discard(x.conn, reasonFor[outcome], now)
 	}
-	x.tracePutIdle(kept)
+	x.flight.tracePutIdle(kept)
 	x.flight.finish()
 }
 
 var errNotKept = errors.New("ttlpool: the connection is not kept")
 
-func (x *exchange) tracePutIdle(kept bool) {
-	trace := httptrace.ContextClientTrace(x.flight.request.Context())
+func (f *flight) tracePutIdle(kept bool) {
+	trace := httptrace.ContextClientTrace(f.request.Context())
 	switch {
 	case trace == nil || trace.PutIdleConn == nil:
 	case kept:

@@ -20,10 +20,10 @@ func newWaiter(ctx context.Context) *waiter {
 	return &waiter{ctx: ctx, ready: make(chan grant, 1), waiting: true}
 }
 
-// grant ends a wait: a connection with a lease on it, an error, or the value
+// grant ends a wait: a lease, an error, or the value
 // with which the caller's own dial function panicked.
 type grant struct {
-	conn     *Conn
+	lease    lease
 	err      error
 	panicked any
 }

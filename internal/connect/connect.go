@@ -22,6 +22,7 @@ type Dialer struct {
 	Dial             DialFunc
 	DialTLS          DialFunc    // instead of Dial and a handshake; or nil
 	TLS              *tls.Config // not changed; nil: the defaults
+	Protocols        []string    // what may be agreed on by ALPN, best first
 	HandshakeTimeout time.Duration
 
 	// For CONNECT; see the fields of these names in http.Transport.
@@ -37,26 +38,35 @@ type Target struct {
 	TLS              bool     // speak TLS with the server
 	Proxy            *url.URL // or nil
 	Forwards         bool     // the proxy is spoken to instead of the server
+	HTTP1            bool     // agree on nothing but HTTP/1.1
 }
 
 // Connect makes a connection.
 func (d *Dialer) Connect(ctx context.Context, t Target) (net.Conn, error) {
 	switch {
 	case t.Proxy == nil:
-		return d.direct(ctx, t.Network, t.Address, t.TLS)
+		return d.direct(ctx, t.Network, t.Address, t.TLS, t.protocols(d))
 	case t.Forwards:
-		conn, err := d.direct(ctx, t.Network, t.Address, t.Proxy.Scheme == "https")
+		conn, err := d.direct(ctx, t.Network, t.Address, t.Proxy.Scheme == "https", onlyHTTP1)
 		return conn, proxyError(err)
 	}
 	conn, err := d.tunnel(ctx, t)
 	if err != nil || !t.TLS {
 		return conn, err
 	}
-	return d.secure(ctx, conn, t.Address)
+	return d.secure(ctx, conn, t.Address, t.protocols(d))
+}
+
+// protocols returns what may be agreed on with the server.
+func (t Target) protocols(d *Dialer) []string {
+	if t.HTTP1 {
+		return onlyHTTP1
+	}
+	return d.Protocols
 }
 
 // direct connects to an address, with TLS or without.
-func (d *Dialer) direct(ctx context.Context, network, address string, secure bool) (net.Conn, error) {
+func (d *Dialer) direct(ctx context.Context, network, address string, secure bool, protocols []string) (net.Conn, error) {
 	switch {
 	case !secure:
 		return d.Dial(ctx, network, address)
@@ -65,11 +75,11 @@ func (d *Dialer) direct(ctx context.Context, network, address string, secure boo
 		if err != nil || conn == nil {
 			return nil, err
 		}
-		return d.secure(ctx, conn, address)
+		return d.secure(ctx, conn, address, protocols)
 	}
 	conn, err := d.DialTLS(ctx, network, address)
 	if own, ok := conn.(*tls.Conn); ok && err == nil {
-		return handshake(ctx, own, d.HandshakeTimeout) // in case it was left to us
+		return handshake(ctx, own, protocols, d.HandshakeTimeout) // in case it was left to us
 	}
 	return conn, err
 }

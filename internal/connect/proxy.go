@@ -28,7 +28,7 @@ func (d *Dialer) tunnel(ctx context.Context, t Target) (net.Conn, error) {
 	default:
 		return nil, proxyError(fmt.Errorf("unknown proxy scheme %q", t.Proxy.Scheme))
 	}
-	conn, err := d.direct(ctx, t.Network, Address(t.Proxy), t.Proxy.Scheme == "https")
+	conn, err := d.direct(ctx, t.Network, Address(t.Proxy), t.Proxy.Scheme == "https", onlyHTTP1)
 	if err != nil || conn == nil {
 		return nil, proxyError(err)
 	}

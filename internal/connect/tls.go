@@ -10,23 +10,24 @@ import (
 	"time"
 )
 
-// http11 is the protocol's name in ALPN (RFC 7301, 6).
-const http11 = "http/1.1"
+// HTTP1 is the name of HTTP/1.1 in ALPN (RFC 7301, 6).
+const HTTP1 = "http/1.1"
+
+var onlyHTTP1 = []string{HTTP1}
 
 // secure speaks TLS with the host that the address names. It closes the
 // connection if that fails.
-func (d *Dialer) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
-	config, err := d.configFor(address)
+func (d *Dialer) secure(ctx context.Context, conn net.Conn, address string, protocols []string) (net.Conn, error) {
+	config, err := d.configFor(address, protocols)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	return handshake(ctx, tls.Client(conn, config), d.HandshakeTimeout)
+	return handshake(ctx, tls.Client(conn, config), protocols, d.HandshakeTimeout)
 }
 
-// configFor returns the TLS configuration for one host. HTTP/1.1 is what we
-// offer: a server that chose anything else would not be understood.
-func (d *Dialer) configFor(address string) (*tls.Config, error) {
+// configFor returns the TLS configuration for one host.
+func (d *Dialer) configFor(address string, protocols []string) (*tls.Config, error) {
 	config := d.TLS.Clone()
 	if config == nil {
 		config = &tls.Config{}
@@ -38,15 +39,12 @@ func (d *Dialer) configFor(address string) (*tls.Config, error) {
 		}
 		config.ServerName = host
 	}
-	config.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(proto string) bool { return proto == "h2" })
-	if len(config.NextProtos) == 0 {
-		config.NextProtos = []string{http11}
-	}
+	config.NextProtos = protocols
 	return config, nil
 }
 
 // handshake makes a TLS connection ready, or closes it.
-func handshake(ctx context.Context, conn *tls.Conn, timeout time.Duration) (net.Conn, error) {
+func handshake(ctx context.Context, conn *tls.Conn, protocols []string, timeout time.Duration) (net.Conn, error) {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.TLSHandshakeStart != nil {
 		trace.TLSHandshakeStart()
@@ -55,7 +53,7 @@ func handshake(ctx context.Context, conn *tls.Conn, timeout time.Duration) (net.
 	var state tls.ConnectionState
 	if err == nil {
 		state = conn.ConnectionState()
-		err = spoken(state.NegotiatedProtocol)
+		err = agreed(state.NegotiatedProtocol, protocols)
 	}
 	if trace != nil && trace.TLSHandshakeDone != nil {
 		trace.TLSHandshakeDone(state, err)
@@ -67,13 +65,16 @@ func handshake(ctx context.Context, conn *tls.Conn, timeout time.Duration) (net.
 	return conn, nil
 }
 
-// spoken returns an error for a protocol that the server should not have
-// chosen.
-func spoken(proto string) error {
-	if proto == "" || proto == http11 {
+// agreed returns an error if the server has not agreed on a protocol that is
+// spoken here. One that does not know ALPN speaks HTTP/1.1.
+func agreed(protocol string, protocols []string) error {
+	if protocol == "" {
+		protocol = HTTP1
+	}
+	if slices.Contains(protocols, protocol) {
 		return nil
 	}
-	return fmt.Errorf("ttlpool: the server chose protocol %q, which is not spoken here", proto)
+	return fmt.Errorf("ttlpool: the server speaks %q, not %q", protocol, protocols)
 }
 
 func handshakeWithin(ctx context.Context, conn *tls.Conn, timeout time.Duration) error {

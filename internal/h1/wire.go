@@ -14,7 +14,7 @@ func (x *Exchange) read(p []byte) (int, error) {
 		return x.Conn.Read(p)
 	}
 	into := make([]byte, len(p)) // not p: the call may outlive this one
-	n, err := x.detached(func() (int, error) { return x.Conn.Read(into) })
+	n, err := x.detached(func() (int64, error) { n, err := x.Conn.Read(into); return int64(n), err })
 	return copy(p, into[:n]), err
 }
 
@@ -24,7 +24,9 @@ func (x *Exchange) write(p []byte) (n int, err error) {
 		n, err = x.Conn.Write(p)
 	} else {
 		from := bytes.Clone(p)
-		n, err = x.detached(func() (int, error) { return x.Conn.Write(from) })
+		var sent int64
+		sent, err = x.detached(func() (int64, error) { n, err := x.Conn.Write(from); return int64(n), err })
+		n = int(sent)
 	}
 	x.sent.Add(int64(n))
 	x.connErr = err
@@ -34,9 +36,9 @@ func (x *Exchange) write(p []byte) (n int, err error) {
 // detached makes a call in a goroutine of its own, which is left behind by an
 // interruption. It is for connections of which nothing is known: their
 // deadlines may do nothing, and closing them may not end their calls.
-func (x *Exchange) detached(call func() (int, error)) (int, error) {
+func (x *Exchange) detached(call func() (int64, error)) (int64, error) {
 	type result struct {
-		n   int
+		n   int64
 		err error
 	}
 	done := make(chan result, 1)
@@ -61,19 +63,28 @@ func (s *sink) Write(p []byte) (int, error) { return s.x.write(p) }
 // sendfile. Anything else is copied in pieces as large as the codec's; the
 // connection's ReadFrom would allocate a buffer for each request.
 func (s *sink) ReadFrom(r io.Reader) (int64, error) {
-	if file := fileBehind(r); file != nil && s.x.Interruptible {
-		if conn, ok := s.x.Conn.(io.ReaderFrom); ok {
-			n, err := conn.ReadFrom(file)
-			s.x.sent.Add(n)
-			if unreadable := (*fs.PathError)(nil); !errors.As(err, &unreadable) {
-				s.x.connErr = err
-			}
-			return n, err
-		}
+	file := fileBehind(r)
+	conn, ok := s.x.Conn.(io.ReaderFrom)
+	if file != nil && ok {
+		return s.x.sendFile(conn, file)
 	}
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
 	return io.CopyBuffer(writerOnly{s}, r, *buf)
+}
+
+// sendFile is write for a file.
+func (x *Exchange) sendFile(conn io.ReaderFrom, file io.Reader) (n int64, err error) {
+	if x.Interruptible {
+		n, err = conn.ReadFrom(file)
+	} else {
+		n, err = x.detached(func() (int64, error) { return conn.ReadFrom(file) })
+	}
+	x.sent.Add(n)
+	if unreadable := (*fs.PathError)(nil); !errors.As(err, &unreadable) {
+		x.connErr = err
+	}
+	return n, err
 }
 
 // writerOnly hides ReadFrom.

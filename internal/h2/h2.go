@@ -1,0 +1,120 @@
+// Package h2 runs HTTP/2 exchanges on one connection. The protocol is spoken by
+// net/http's own client connection; what is here is how to hand a connection to
+// it, and how to read its errors.
+package h2
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// Proto is the protocol's name in ALPN (RFC 9113, 3.1).
+const Proto = "h2"
+
+// Maker makes connections speak HTTP/2. It is safe for concurrent use.
+type Maker struct{ carrier *http.Transport }
+
+// NewMaker returns a maker whose exchanges have the settings of base: timeouts,
+// limits, compression, and HTTP2. The base itself is not used.
+func NewMaker(base *http.Transport) *Maker {
+	var only http.Protocols
+	only.SetHTTP2(true)
+	only.SetUnencryptedHTTP2(true)
+	handOver := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return ctx.Value(carried{}).(net.Conn), nil
+	}
+	return &Maker{carrier: &http.Transport{
+		Protocols:              &only,
+		HTTP2:                  base.HTTP2,
+		DialContext:            handOver,
+		DialTLSContext:         handOver,
+		DisableCompression:     base.DisableCompression,
+		ResponseHeaderTimeout:  base.ResponseHeaderTimeout,
+		ExpectContinueTimeout:  base.ExpectContinueTimeout,
+		MaxResponseHeaderBytes: base.MaxResponseHeaderBytes,
+		ReadBufferSize:         base.ReadBufferSize,
+		WriteBufferSize:        base.WriteBufferSize,
+	}}
+}
+
+// carried is the key of the connection that the carrier shall use.
+type carried struct{}
+
+// Conn is a connection that speaks HTTP/2.
+type Conn struct{ client *http.ClientConn }
+
+// Make begins to speak HTTP/2 on a connection: over TLS if it is a *tls.Conn
+// that has agreed on it, else with prior knowledge. It closes the connection if
+// that fails.
+func (m *Maker) Make(conn net.Conn, address string) (*Conn, error) {
+	scheme := "http"
+	if _, secure := conn.(*tls.Conn); secure {
+		scheme = "https"
+	}
+	// The context ends with this call; nobody's values belong into it.
+	ctx := context.WithValue(context.Background(), carried{}, conn)
+	client, err := m.carrier.NewClientConn(ctx, scheme, address)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return &Conn{client: client}, nil
+}
+
+// Capacity is how many exchanges may run at once, as far as the peer has said,
+// those that run now included. It is 0 when no more may begin.
+func (c *Conn) Capacity() int {
+	if c.client.Err() != nil {
+		return 0
+	}
+	available, running := c.client.Available(), c.client.InFlight()
+	if available == 0 && running == 0 {
+		return 0
+	}
+	return available + running
+}
+
+// Watch makes changed be called when the capacity has grown, an exchange has
+// ended, or the connection is closed. It may be called from any goroutine.
+func (c *Conn) Watch(changed func()) {
+	c.client.SetStateHook(func(*http.ClientConn) { changed() })
+}
+
+// RoundTrip runs one exchange.
+func (c *Conn) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c.client.RoundTrip(req)
+}
+
+// Close closes the connection; exchanges that run fail.
+func (c *Conn) Close() error { return c.client.Close() }
+
+// Unprocessed reports whether an error says that the server has not acted on
+// the request: it refused the stream (RFC 9113, 8.7), or sent a GOAWAY whose
+// last stream comes before it (6.8).
+func Unprocessed(err error) bool {
+	var stream streamError
+	if errors.As(err, &stream) {
+		return stream.Code == refusedStream
+	}
+	// net/http keeps these to itself; the test of this function would notice
+	// if their text changed.
+	text := err.Error()
+	return strings.Contains(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
+		strings.Contains(text, "http2: client conn not usable")
+}
+
+// refusedStream is REFUSED_STREAM (RFC 9113, 7).
+const refusedStream = 0x7
+
+// streamError is what net/http's own error of the same shape converts to.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return "stream error" }

@@ -1,0 +1,84 @@
+package ttlpool
+
+import "net"
+
+// session is a protocol on a connection that runs several exchanges at once. A
+// connection without one runs one.
+type session interface {
+	// Capacity is how many exchanges may run at once, 0 if no more may begin.
+	Capacity() int
+	// Watch makes changed be called when the capacity may have changed.
+	Watch(changed func())
+	// Close closes the connection; exchanges that run fail.
+	Close() error
+}
+
+// link is what a dial comes to.
+type link struct {
+	conn    net.Conn
+	session session // or nil
+}
+
+// watchSession follows the capacity of a connection's session. It is called
+// once the pool knows the connection.
+func (p *Pool) watchSession(c *Conn) {
+	if c.session == nil {
+		return
+	}
+	changed := func() {
+		var after aftermath
+		now := readClocks()
+		c.bucket.setCapacity(c, c.session.Capacity(), now, &after)
+		p.settle(&after, now)
+	}
+	c.session.Watch(changed)
+	changed() // for what came before
+}
+
+// setCapacity takes in what the session says. A session that takes no more
+// exchanges is retired: its connection is closed when the last has ended.
+func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closed != NotClosed {
+		return
+	}
+	c.capacity = capacity
+	switch {
+	case capacity > 0:
+		b.serveWaitersLocked(c, now)
+	case c.leases == 0:
+		b.discardLocked(c, ClosedHungUp, after)
+	default:
+		b.dialForWaitersLocked(after)
+	}
+}
+
+// serveWaitersLocked lets those who wait share a connection, as far as its
+// capacity goes.
+func (b *bucket) serveWaitersLocked(c *Conn, now instant) {
+	for b.waiters.first != nil && c.leases > 0 && b.sharableLocked(c, now) {
+		b.grantLocked(b.waiters.first, grant{lease: b.leaseLocked(c, now)})
+	}
+}
+
+// sharableLocked reports whether one more exchange may begin on a connection
+// that is in use. Its idle time does not matter then.
+func (b *bucket) sharableLocked(c *Conn, now instant) bool {
+	l := c.lifetimeLocked()
+	l.uses += c.leases
+	return c.leases < c.capacity && b.policy.worn(l, now) == NotClosed
+}
+
+// shareLocked finds a connection in use that takes one more exchange.
+func (b *bucket) shareLocked(now instant) *Conn {
+	if !b.sessions {
+		return nil
+	}
+	for c := range b.conns {
+		if c.session != nil && c.leases > 0 && b.sharableLocked(c, now) {
+			return c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package ttlpool
+
+import (
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/ttlpool/ttlpool/internal/h2"
+)
+
+// stream sends the request on a connection that speaks HTTP/2, as one of
+// several. It gives its lease back when the response has ended.
+func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
+	resp, err := session.RoundTrip(req)
+	if err != nil {
+		failed := f.failed(l, err, 1, 0, second) // that nothing was sent is never certain
+		failed.unseen = !failed.own && h2.Unprocessed(err)
+		return nil, failed
+	}
+	resp.Request = f.original
+	body := &streamBody{source: resp.Body, flight: f, conn: l.conn}
+	if resp.Body == http.NoBody {
+		body.end()
+		return resp, nil
+	}
+	resp.Body = body
+	return resp, nil
+}
+
+// streamBody is the body of a response in HTTP/2.
+type streamBody struct {
+	source io.ReadCloser
+	flight *flight
+	conn   *Conn
+	once   sync.Once
+}
+
+func (b *streamBody) Read(p []byte) (int, error) {
+	n, err := b.source.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+// Close ends the stream; the connection goes on.
+func (b *streamBody) Close() error {
+	err := b.source.Close()
+	b.end()
+	return err
+}
+
+func (b *streamBody) end() {
+	b.once.Do(func() {
+		kept := b.flight.transport.pool.release(b.conn, readClocks(), true)
+		b.flight.tracePutIdle(kept)
+		b.flight.finish()
+	})
+}
