@@ -431,6 +431,15 @@ func (b *bucket) sweepIdle(now instant, next time.Duration, after *aftermath) ti
 	return next
 }
 
+// evictIdle discards a connection if it is idle.
+func (b *bucket) evictIdle(c *Conn, reason CloseReason, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.idle {
+		b.discardLocked(c, reason, after)
+	}
+}
+
 // clear discards the idle connections, and stops the dials that nobody waits
 // for.
 func (b *bucket) clear(reason CloseReason, after *aftermath) {

@@ -2,12 +2,14 @@ package ttlpool
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
 	"time"
 
 	"github.com/ttlpool/ttlpool/internal/hangup"
+	"github.com/ttlpool/ttlpool/internal/opaque"
 )
 
 // Conn is a pooled connection: a [net.Conn] that knows its own history.
@@ -22,7 +24,7 @@ type Conn struct {
 	bucket  *bucket
 	born    instant
 	maxAge  time.Duration // drawn at birth; 0: no limit
-	probe   *hangup.Probe // used by the holder of the only lease; nil: no socket to look at
+	probe   prober        // used by the holder of the only lease; nil: nothing to look at
 	kind    connKind
 	tls     *tls.ConnectionState // once asked for; for the holder only
 
@@ -51,10 +53,14 @@ type connKind int
 const (
 	// kindUnknown may do nothing right but Read, Write and Close.
 	kindUnknown connKind = iota
-	// kindSocket is a socket of the kernel: deadlines unblock its calls, and
-	// a Read that returns less than it could has emptied it.
+	// kindOpaque is one of unknown kind that was given working deadlines.
+	kindOpaque
+	// kindSocket is a socket of the kernel: deadlines unblock its calls, Close
+	// does not block, and a Read that returns less than it could has emptied
+	// it.
 	kindSocket
-	// kindTLS is TLS over such a socket: a Read returns at most one record.
+	// kindTLS is TLS over one of the two above: a Read returns at most one
+	// record.
 	kindTLS
 )
 
@@ -64,20 +70,56 @@ func kindOf(c net.Conn) connKind {
 	switch c := c.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		return kindSocket
+	case *opaque.Conn:
+		return kindOpaque
 	case *tls.Conn:
-		if kindOf(c.NetConn()) == kindSocket {
+		if kindOf(c.NetConn()) != kindUnknown {
 			return kindTLS
 		}
 	}
 	return kindUnknown
 }
 
-// socketOf returns the connection below TLS.
-func socketOf(c net.Conn) net.Conn {
+// transparent makes sure that the deadlines of a connection work.
+func transparent(c net.Conn) net.Conn {
+	if kindOf(c) == kindUnknown {
+		return opaque.New(c)
+	}
+	return c
+}
+
+// belowTLS returns the connection below TLS.
+func belowTLS(c net.Conn) net.Conn {
 	if t, ok := c.(*tls.Conn); ok {
 		return t.NetConn()
 	}
 	return c
+}
+
+// prober looks at an idle connection without reading from it.
+type prober interface{ State() hangup.State }
+
+func proberOf(c net.Conn) prober {
+	if o, ok := c.(*opaque.Conn); ok {
+		return heard{o}
+	}
+	if p := hangup.NewProbe(c); p != nil {
+		return p
+	}
+	return nil
+}
+
+// heard is the prober of an opaque connection.
+type heard struct{ conn *opaque.Conn }
+
+func (h heard) State() hangup.State {
+	switch pending, ended := h.conn.Heard(); {
+	case pending:
+		return hangup.Pending
+	case ended:
+		return hangup.HungUp
+	}
+	return hangup.Quiet
 }
 
 func newConn(b *bucket, made link, random float64, now instant) *Conn {
@@ -88,7 +130,7 @@ func newConn(b *bucket, made link, random float64, now instant) *Conn {
 		bucket:    b,
 		born:      now,
 		maxAge:    b.policy.drawMaxAge(random),
-		probe:     hangup.NewProbe(socketOf(inner)),
+		probe:     proberOf(belowTLS(inner)),
 		kind:      kindOf(inner),
 		idleSince: now,
 		capacity:  1,
@@ -169,7 +211,21 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // NetConn returns the wrapped connection, for what a net.Conn does not offer.
 // Bytes read from or written to it directly are not counted.
-func (c *Conn) NetConn() net.Conn { return c.inner }
+func (c *Conn) NetConn() net.Conn {
+	if o, ok := c.inner.(*opaque.Conn); ok {
+		return o.NetConn()
+	}
+	return c.inner
+}
+
+// CloseWrite closes the writing side of a connection that can do that, as TCP
+// and TLS can. If the wrapped one cannot, the error is [errors.ErrUnsupported].
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.NetConn().(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
 
 // ConnInfo is what a Conn knows of itself, at one instant.
 type ConnInfo struct {
@@ -266,9 +322,25 @@ func (c *Conn) tlsState() *tls.ConnectionState {
 	return c.tls
 }
 
-// mayHang reports whether the wrapped connection's Close may: that of one of
-// unknown kind, and that of a session, which waits for whoever is writing.
-func (c *Conn) mayHang() bool { return c.kind == kindUnknown || c.session != nil }
+// mayHang reports whether the wrapped connection's Close may: that of anything
+// but a socket, and that of a session, which waits for whoever is writing.
+func (c *Conn) mayHang() bool {
+	return c.session != nil || kindOf(belowTLS(c.inner)) != kindSocket
+}
+
+// listen has the pool told when the peer speaks or hangs up while the
+// connection is idle, if that can be heard.
+func (c *Conn) listen() {
+	o, ok := belowTLS(c.inner).(*opaque.Conn)
+	if !ok || c.session != nil {
+		return
+	}
+	o.Listen(func() {
+		if reason := c.unfit(); reason != NotClosed {
+			c.bucket.pool.hungUp(c, reason)
+		}
+	})
+}
 
 // shut closes the wrapped connection. It must not stop whoever happens to evict
 // it.

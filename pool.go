@@ -279,6 +279,7 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 	}
 	p.settle(&after, now)
 	if result == putIdle {
+		c.listen()
 		p.reaper.wakeWithin(due, now)
 		p.traces.putIdle(c, now)
 	}
@@ -346,6 +347,14 @@ func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (lease, error)
 	}
 	p.traces.gotConn(fresh.conn, readClocks())
 	return fresh, nil
+}
+
+// hungUp closes a connection whose peer was heard while it was idle, unless it
+// has been handed out meanwhile: then its holder finds out.
+func (p *Pool) hungUp(c *Conn, reason CloseReason) {
+	var after aftermath
+	c.bucket.evictIdle(c, reason, &after)
+	p.settle(&after, readClocks())
 }
 
 // close closes a connection for good, and returns what its Close says; only for

@@ -55,6 +55,7 @@ func NewTransport(opts ...Option) (*Transport, error) {
 	t.proxy = base.Proxy
 	t.settings = settingsOf(base)
 	t.dialer = dialerOf(base, t.settings.MaxHeaderBytes)
+	t.dialer.Prepare = transparent
 	t.http2 = h2.NewMaker(base)
 	protocols := protocolsOf(base)
 	t.priorKnowledge = protocols.UnencryptedHTTP2() && !protocols.HTTP1()
@@ -120,7 +121,7 @@ func (t *Transport) dial(ctx context.Context, k key) (link, error) {
 		session, err := t.http2.Make(conn, k.address)
 		return link{conn: conn, session: session}, err
 	}
-	return link{conn: conn}, nil
+	return link{conn: transparent(conn)}, nil
 }
 
 // errCanceled is the cause of a cancellation by Request.Cancel.
@@ -212,7 +213,7 @@ func traceGotConn(trace *httptrace.ClientTrace, l lease) {
 	if trace.GotConn == nil {
 		return
 	}
-	info := httptrace.GotConnInfo{Conn: l.conn.inner, Reused: l.reused, WasIdle: l.wasIdle}
+	info := httptrace.GotConnInfo{Conn: l.conn.NetConn(), Reused: l.reused, WasIdle: l.wasIdle}
 	if l.wasIdle {
 		info.IdleTime = l.idle
 	}
@@ -312,7 +313,6 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	x := &exchange{flight: f, conn: conn}
 	x.Settings = f.transport.settings
 	x.Conn = conn
-	x.Interruptible = conn.kind != kindUnknown
 	x.Owner = x
 	if conn.bucket.key.forwards {
 		x.ViaProxy = true
@@ -352,7 +352,7 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 		failure: failure{
 			reused:     l.reused,
 			second:     second,
-			own:        isFault || cancelled || err == h1.ErrHeaderTimeout,
+			own:        isFault || cancelled || errors.Is(err, h1.ErrHeaderTimeout),
 			sent:       sent,
 			received:   received,
 			idempotent: f.transport.idempotent(f.request),

@@ -19,7 +19,10 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 // Dialer makes connections. It is safe for concurrent use; its fields are not
 // changed after the first connection.
 type Dialer struct {
-	Dial             DialFunc
+	Dial DialFunc
+	// Prepare, if not nil, is given each connection that Dial or DialTLS
+	// returns, before anything else uses it, and returns what is used instead.
+	Prepare          func(net.Conn) net.Conn
 	DialTLS          DialFunc    // instead of Dial and a handshake; or nil
 	TLS              *tls.Config // not changed; nil: the defaults
 	Protocols        []string    // what may be agreed on by ALPN, best first
@@ -67,21 +70,43 @@ func (t Target) protocols(d *Dialer) []string {
 
 // direct connects to an address, with TLS or without.
 func (d *Dialer) direct(ctx context.Context, network, address string, secure bool, protocols []string) (net.Conn, error) {
-	switch {
-	case !secure:
-		return d.Dial(ctx, network, address)
-	case d.DialTLS == nil:
-		conn, err := d.Dial(ctx, network, address)
-		if err != nil || conn == nil {
-			return nil, err
-		}
-		return d.secure(ctx, conn, address, protocols)
+	if secure && d.DialTLS != nil {
+		return d.customTLS(ctx, network, address, protocols)
 	}
+	conn, err := d.dial(ctx, network, address)
+	if err != nil || conn == nil || !secure {
+		return conn, err
+	}
+	return d.secure(ctx, conn, address, protocols)
+}
+
+// dial connects to an address.
+func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.Dial(ctx, network, address)
+	if err != nil || conn == nil {
+		return nil, err
+	}
+	return d.prepared(conn), nil
+}
+
+// customTLS connects with the caller's own dial function. A *tls.Conn may have
+// left the handshake to us.
+func (d *Dialer) customTLS(ctx context.Context, network, address string, protocols []string) (net.Conn, error) {
 	conn, err := d.DialTLS(ctx, network, address)
-	if own, ok := conn.(*tls.Conn); ok && err == nil {
-		return handshake(ctx, own, protocols, d.HandshakeTimeout) // in case it was left to us
+	if err != nil || conn == nil {
+		return nil, err
 	}
-	return conn, err
+	if own, ok := conn.(*tls.Conn); ok {
+		return handshake(ctx, own, protocols, d.HandshakeTimeout)
+	}
+	return d.prepared(conn), nil
+}
+
+func (d *Dialer) prepared(conn net.Conn) net.Conn {
+	if d.Prepare == nil {
+		return conn
+	}
+	return d.Prepare(conn)
 }
 
 // Address returns the host and port of a URL, with the scheme's default port

@@ -46,11 +46,19 @@ func (d *Dialer) socks(ctx context.Context, t Target) (net.Conn, error) {
 		auth = &proxy.Auth{User: user.Username()}
 		auth.Password, _ = user.Password()
 	}
-	through, err := proxy.SOCKS5(t.Network, Address(t.Proxy), auth, toProxy(d.Dial))
+	var conn net.Conn // what is dialled; the proxy package returns it in a wrapper
+	through, err := proxy.SOCKS5(t.Network, Address(t.Proxy), auth, toProxy(
+		func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+			conn, err = d.dial(ctx, network, address)
+			return conn, err
+		}))
 	if err != nil {
 		return nil, proxyError(err)
 	}
-	return through.(proxy.ContextDialer).DialContext(ctx, t.Network, t.Address)
+	if _, err := through.(proxy.ContextDialer).DialContext(ctx, t.Network, t.Address); err != nil {
+		return nil, err
+	}
+	return conn, nil
 }
 
 // toProxy makes a dial function the proxy package's kind of dialer.

@@ -5,9 +5,7 @@
 // Goroutines: the caller of Do writes a request without a body, or with a
 // small one in memory, and then reads the response. Any other body gets a
 // second goroutine, because the server may answer before it has read it all.
-// A connection whose deadlines cannot be trusted gets one for each read and
-// write besides, so that an interruption is prompt. None outlives the
-// exchange, but for a caller's own Read or a connection's call that hangs.
+// It does not outlive the exchange, unless the caller's own Read hangs.
 package h1
 
 import (
@@ -73,10 +71,7 @@ type Owner interface {
 // Do; it serves once.
 type Exchange struct {
 	Settings *Settings
-	Conn     net.Conn
-	// Interruptible says that setting a deadline in the past makes the calls
-	// of Conn return. Otherwise nothing but Read and Write is asked of it.
-	Interruptible bool
+	Conn     net.Conn // a deadline in the past must make its calls return
 	// ViaProxy says that the request line shall carry the absolute URL.
 	ViaProxy           bool
 	ProxyAuthorization string // for a proxy that wants credentials
@@ -99,10 +94,9 @@ type Exchange struct {
 
 	// mu guards the rest. Under it only deadlines are set, which does not block.
 	mu       sync.Mutex
-	finished bool          // nothing can be interrupted any more
-	headDone bool          // the response's head has arrived
-	cause    error         // of the first interruption
-	stop     chan struct{} // closed by it; nil on interruptible connections
+	finished bool  // nothing can be interrupted any more
+	headDone bool  // the response's head has arrived
+	cause    error // of the first interruption
 	response responseBody
 }
 
@@ -118,13 +112,10 @@ func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
 	x.trace = httptrace.ContextClientTrace(req.Context())
 	x.in = x.Settings.getReader(x)
 	inline := x.prepareBody()
-	if !x.Interruptible {
-		x.stop = make(chan struct{})
-	}
 	if ctx := req.Context(); ctx.Done() != nil {
 		x.unwatch = context.AfterFunc(ctx, func() { x.interrupt(context.Cause(ctx)) })
 	}
-	if inline && x.Interruptible {
+	if inline {
 		x.writeRequest()
 	} else {
 		x.wrote = make(chan struct{})
@@ -149,28 +140,24 @@ func (x *Exchange) Received() int64 { return x.received }
 
 // interrupt makes the calls on the connection fail, now and from now on. After
 // the exchange has finished it does nothing: the connection may be running
-// another one by then, and a late cancellation must not hurt it. It returns the
-// cause that stands, which is the first.
-func (x *Exchange) interrupt(cause error) error {
+// another one by then, and a late cancellation must not hurt it. It reports
+// whether it was the first; only the first cause stands.
+func (x *Exchange) interrupt(cause error) (first bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.interruptLocked(cause)
-	return x.cause
+	return x.interruptLocked(cause)
 }
 
-func (x *Exchange) interruptLocked(cause error) {
+func (x *Exchange) interruptLocked(cause error) (first bool) {
 	if x.finished || x.cause != nil {
-		return
+		return false
 	}
 	x.cause = cause
-	if x.Interruptible {
-		_ = x.Conn.SetDeadline(longAgo) // a failure means that it is closed
-	} else {
-		close(x.stop)
-	}
+	_ = x.Conn.SetDeadline(longAgo) // a failure means that it is closed
 	if x.body != nil {
 		x.body.abort()
 	}
+	return true
 }
 
 var longAgo = time.Unix(1, 0)
@@ -211,14 +198,15 @@ func (x *Exchange) finish() error {
 // caller may change the request afterwards. Of the errors it returns the one
 // that came first.
 func (x *Exchange) abandon(err error) error {
-	cause := x.interrupt(err)
-	if x.awaitWriter() && cause == err && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
-		cause = x.connErr // the read failed because the write had
+	if first, written := x.interrupt(err), x.awaitWriter(); !first {
+		err = x.interruption()
+	} else if written && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
+		err = x.connErr // the read failed because the write had
 	}
 	_ = x.finish()
 	x.Settings.putReader(x.in)
 	x.in = nil
-	return cause
+	return err
 }
 
 // end ends an exchange with a response.
@@ -246,19 +234,21 @@ type reader struct {
 	x   *Exchange
 	// left is how much may be read before headers are too large; only reads
 	// of the head count.
-	left    int64
-	limited bool
+	left     int64
+	limited  bool
+	exceeded bool
 }
 
 // Read reads from the connection.
 func (r *reader) Read(p []byte) (int, error) {
 	if r.limited {
 		if r.left <= 0 {
+			r.exceeded = true // the parser may make another error of this one
 			return 0, ErrHeaderTooLarge
 		}
 		p = p[:min(int64(len(p)), r.left)]
 	}
-	n, err := r.x.read(p)
+	n, err := r.x.Conn.Read(p)
 	r.left -= int64(n)
 	r.x.received += int64(n)
 	return n, err
@@ -277,7 +267,7 @@ func (s *Settings) getReader(x *Exchange) *reader {
 // putReader keeps a reader for another exchange. Whatever it may still hold is
 // thrown away: its connection is not reused then.
 func (s *Settings) putReader(r *reader) {
-	r.x, r.limited = nil, false
+	r.x, r.limited, r.exceeded = nil, false, false
 	r.buf.Reset(r)
 	s.readers.Put(r)
 }

@@ -1,16 +1,12 @@
 package h1
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
-	"os"
 	"reflect"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -79,17 +75,16 @@ func (x *Exchange) writeRequest() {
 func (x *Exchange) send(w *writer) error {
 	out := &w.request
 	*out = *x.req
-	out.Header = w.header
-	maps.Copy(w.header, x.req.Header)
-	x.addHeaders(w.header)
 	if x.body != nil {
 		out.Body = x.body
+		x.body.flush = w.flushBody
 	}
+	x.addHeaders(w)
 	write := out.Write
 	if x.ViaProxy {
 		write = out.WriteProxy
 	}
-	if err := write(w.buf); err != nil {
+	if err := write(w); err != nil {
 		return err
 	}
 	return w.buf.Flush()
@@ -107,23 +102,17 @@ func (x *Exchange) requestError(err error) error {
 }
 
 // addHeaders adds what the caller left to us.
-func (x *Exchange) addHeaders(h http.Header) {
+func (x *Exchange) addHeaders(w *writer) {
 	if x.asksForGzip() {
-		h["Accept-Encoding"] = acceptGzip
+		w.extra = append(w.extra, field{"Accept-Encoding", "gzip"})
 	}
 	if x.ProxyAuthorization != "" {
-		h["Proxy-Authorization"] = []string{x.ProxyAuthorization}
+		w.extra = append(w.extra, field{"Proxy-Authorization", x.ProxyAuthorization})
 	}
-	if x.Settings.NoKeepAlive && !wantsClose(x.req) && !switchesProtocol(h) {
-		h["Connection"] = connectionClose
+	if x.Settings.NoKeepAlive && !wantsClose(x.req) && !switchesProtocol(x.req.Header) {
+		w.extra = append(w.extra, field{"Connection", "close"})
 	}
 }
-
-// These are shared by all requests; the codec does not change them.
-var (
-	acceptGzip      = []string{"gzip"}
-	connectionClose = []string{"close"}
-)
 
 // asksForGzip reports whether compression is our own idea. It is not for HEAD,
 // whose answer would then describe another representation, nor for a range,
@@ -203,35 +192,6 @@ func (x *Exchange) awaitWriter() bool {
 	}
 }
 
-// writer is a buffered writer, with room for the request as it is sent. It is
-// pooled.
-type writer struct {
-	buf     *bufio.Writer
-	sink    sink
-	request http.Request
-	header  http.Header
-}
-
-func (s *Settings) getWriter(x *Exchange) *writer {
-	w, _ := s.writers.Get().(*writer)
-	if w == nil {
-		w = &writer{header: make(http.Header)}
-		w.buf = bufio.NewWriterSize(&w.sink, s.writeSize)
-	}
-	w.sink.x = x
-	return w
-}
-
-func (s *Settings) putWriter(w *writer) {
-	w.sink.x = nil
-	w.request = http.Request{}
-	clear(w.header)
-	w.buf.Reset(&w.sink)
-	s.writers.Put(w)
-}
-
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
-
 // inMemory reports whether reading a body cannot block: it is one of the
 // standard library's in-memory readers, as http.NewRequest wraps them.
 func inMemory(body io.ReadCloser) bool {
@@ -254,23 +214,6 @@ func unwrapped(r io.Reader) io.Reader {
 		return reflect.ValueOf(r).Field(0).Interface().(io.Reader)
 	}
 	return r
-}
-
-// fileBehind finds the file that a request of known length is read from.
-func fileBehind(r io.Reader) io.Reader {
-	limited, ok := r.(*io.LimitedReader)
-	if !ok {
-		return nil
-	}
-	body, ok := limited.R.(*requestBody)
-	if !ok {
-		return nil
-	}
-	file, ok := unwrapped(body.source).(*os.File)
-	if !ok {
-		return nil
-	}
-	return &io.LimitedReader{R: file, N: limited.N}
 }
 
 var errRefused = errors.New("the server did not want the request's body")

@@ -14,6 +14,7 @@ import (
 type requestBody struct {
 	source     io.ReadCloser
 	permission *continuation // or nil: nothing to wait for
+	flush      func() error  // sends what was written before a Read that may take long
 
 	mu      sync.Mutex // guards the rest; the source is not touched under it
 	active  int        // Reads of the source that have not returned
@@ -22,9 +23,17 @@ type requestBody struct {
 	err     error // of the source, but for io.EOF
 }
 
-var errAborted = errors.New("the exchange was given up")
+var (
+	errAborted = errors.New("the exchange was given up")
+	// errUnreadable stands for the source's error on the way through the codec,
+	// which compares errors: one whose type does not allow that would panic.
+	errUnreadable = errors.New("the request's body could not be read")
+)
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	if err := b.flush(); err != nil {
+		return 0, err
+	}
 	if b.permission != nil && !b.permission.wait() {
 		return 0, errRefused
 	}
@@ -41,10 +50,13 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.active--
-	if err != nil && err != io.EOF && b.err == nil && !b.aborted {
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	if b.err == nil && !b.aborted {
 		b.err = err
 	}
-	return n, err
+	return n, errUnreadable
 }
 
 // Close closes the source, once.

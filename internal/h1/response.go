@@ -17,7 +17,7 @@ func (x *Exchange) receive() (*http.Response, error) {
 	x.headDone = true
 	x.mu.Unlock()
 	if err != nil {
-		if errors.Is(err, ErrHeaderTooLarge) {
+		if x.in.exceeded {
 			err = headerTooLarge(x.Settings.MaxHeaderBytes)
 		}
 		return nil, err
@@ -209,12 +209,18 @@ func (u *upgraded) Read(p []byte) (int, error) {
 
 func (u *upgraded) Write(p []byte) (int, error) { return u.x.Conn.Write(p) }
 
-// CloseWrite half-closes the connection, if it can be.
+// CloseWrite half-closes the connection. If it cannot be, the error is
+// http.ErrNotSupported.
 func (u *upgraded) CloseWrite() error {
-	if half, ok := u.x.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+	half, ok := u.x.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return http.ErrNotSupported
 	}
-	return http.ErrNotSupported
+	err := half.CloseWrite()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return http.ErrNotSupported
+	}
+	return err
 }
 
 func (u *upgraded) Close() error {

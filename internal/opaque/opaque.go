@@ -1,0 +1,177 @@
+// Package opaque makes something of connections of which nothing is known but
+// Read, Write and Close: their deadlines may do nothing or panic, closing them
+// may not end their calls, and there is no descriptor to look at.
+package opaque
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Conn wraps such a connection. Its deadlines work, and it knows whether the
+// peer has sent something, or hung up, while nobody reads.
+//
+// The price is a goroutine for each call in progress, left behind by a deadline
+// until the call returns, and one while it is listened to.
+type Conn struct {
+	inner       net.Conn
+	read, write deadline
+	reading     sync.Mutex // held through each Read
+	writing     sync.Mutex // held through each Write
+
+	mu     sync.Mutex    // guards the rest; the connection is not touched under it
+	buf    []byte        // for the call in progress
+	unread []byte        // what the last call has brought
+	err    error         // of the last call; what follows it would be the same
+	busy   chan struct{} // closed at the end of the call in progress; nil: there is none
+	heard  func()        // called at its end, once
+}
+
+// New wraps a connection.
+func New(inner net.Conn) *Conn {
+	return &Conn{inner: inner}
+}
+
+// bufferSize is that of bufio, and more than most response heads.
+const bufferSize = 4 << 10
+
+// Read reads what has been heard, or waits for more.
+func (c *Conn) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	for {
+		over := c.read.over()
+		select {
+		case <-over:
+			return 0, os.ErrDeadlineExceeded
+		default:
+		}
+		if n, err := c.take(p); n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+		select {
+		case <-c.call(nil):
+		case <-over:
+			return 0, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// take returns what there is without waiting.
+func (c *Conn) take(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := copy(p, c.unread)
+	c.unread = c.unread[n:]
+	if n > 0 {
+		return n, nil
+	}
+	return 0, c.err
+}
+
+// call makes sure that a Read of the connection is in progress, and returns a
+// channel that is closed at its end. heard, if not nil, is called then.
+func (c *Conn) call(heard func()) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard = heard
+	if c.busy != nil {
+		return c.busy
+	}
+	busy := make(chan struct{})
+	if len(c.unread) > 0 || c.err != nil {
+		close(busy) // there is something already
+		return busy
+	}
+	if c.buf == nil {
+		c.buf = make([]byte, bufferSize)
+	}
+	c.busy = busy
+	go func() {
+		n, err := c.inner.Read(c.buf)
+		c.mu.Lock()
+		c.unread, c.err, c.busy = c.buf[:n], err, nil
+		heard := c.heard
+		c.heard = nil
+		c.mu.Unlock()
+		close(busy)
+		if heard != nil {
+			heard()
+		}
+	}()
+	return busy
+}
+
+// Listen has heard called, once and from any goroutine, when the peer sends
+// something or hangs up. The next Read ends it.
+func (c *Conn) Listen(heard func()) { c.call(heard) }
+
+// Heard tells what has come and was not read: bytes, or the end.
+func (c *Conn) Heard() (pending, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.unread) > 0, c.err != nil
+}
+
+// Write writes p, or as much as is known to have been written when the deadline
+// passes: nothing.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	over := c.write.over()
+	select {
+	case <-over:
+		return 0, os.ErrDeadlineExceeded
+	default:
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	own := bytes.Clone(p) // the call may outlive this one
+	go func() {
+		n, err := c.inner.Write(own)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		return r.n, r.err
+	case <-over:
+		return 0, os.ErrDeadlineExceeded
+	}
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error { return c.inner.Close() }
+
+// LocalAddr returns the connection's.
+func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
+
+// RemoteAddr returns the connection's.
+func (c *Conn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
+
+// SetDeadline sets both deadlines. The connection's own are not touched.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.read.set(t)
+	c.write.set(t)
+	return nil
+}
+
+// SetReadDeadline sets the deadline of Read.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.read.set(t)
+	return nil
+}
+
+// SetWriteDeadline sets the deadline of Write.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.write.set(t)
+	return nil
+}
+
+// NetConn returns the wrapped connection.
+func (c *Conn) NetConn() net.Conn { return c.inner }
