@@ -111,7 +111,8 @@ func (c *config) takeOver(base *http.Transport) {
 	c.maxIdle = base.MaxIdleConns
 	if n := base.MaxIdleConnsPerHost; n > 0 { // 0 is net/http's default of 2: too few for a proxy
 		c.policy.maxIdle = n
-	} else if n < 0 {
+	}
+	if base.MaxIdleConnsPerHost < 0 || base.DisableKeepAlives {
 		c.policy.maxUses = 1
 	}
 	c.policy.maxConns = max(0, base.MaxConnsPerHost)

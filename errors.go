@@ -41,7 +41,8 @@ type ExchangeError struct {
 	// Stale is true if the connection had served before and failed without a
 	// byte of a response: the peer has most likely closed it while it was idle.
 	Stale bool
-	// Written and Read count the bytes of this exchange alone.
+	// Written and Read count the bytes of this exchange alone; they are
+	// negative if that is not known, as in HTTP/2.
 	Written, Read int64
 	// Retried is true if this was already the second try.
 	Retried bool
@@ -62,8 +63,11 @@ func (e *ExchangeError) Error() string {
 	} else {
 		fmt.Fprintf(&text, ": %v", e.Err)
 	}
-	fmt.Fprintf(&text, " (age %v, %d uses; %d bytes written, %d read)",
-		rounded(e.Conn.Age), e.Conn.Uses, e.Written, e.Read)
+	fmt.Fprintf(&text, " (age %v, %s", rounded(e.Conn.Age), counted(int64(e.Conn.Uses), "use"))
+	if e.Written >= 0 {
+		fmt.Fprintf(&text, "; %s written, %d read", counted(e.Written, "byte"), e.Read)
+	}
+	text.WriteString(")")
 	if e.Retried {
 		text.WriteString("; this was the second try")
 	}
@@ -87,6 +91,14 @@ func (e *ExchangeError) Timeout() bool {
 func (e *ExchangeError) Temporary() bool {
 	var temporary interface{ Temporary() bool }
 	return errors.As(e.Err, &temporary) && temporary.Temporary()
+}
+
+// counted returns a number with its noun.
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // rounded drops the digits of a duration that nobody reads.

@@ -7,10 +7,11 @@ import (
 
 // failure is what is known of an exchange that has failed.
 type failure struct {
-	reused     bool // the connection had served before, or had been idle
-	second     bool // it was the second try already
-	own        bool // cancelled, timed out, or the request's own fault
-	sent       int64
+	reused     bool  // the connection had served before, or had been idle
+	second     bool  // it was the second try already
+	own        bool  // cancelled, too late, or the request's own fault
+	timedOut   bool  // the connection said so
+	sent       int64 // bytes the connection has accepted; unknown: not zero
 	received   int64
 	unseen     bool // the server has certainly not acted on it
 	idempotent bool
@@ -21,7 +22,7 @@ type failure struct {
 // stale reports whether the connection had died while it was idle, as far as
 // can be told.
 func (f *failure) stale() bool {
-	return f.reused && !f.own && f.received == 0
+	return f.reused && !f.own && !f.timedOut && f.received <= 0
 }
 
 // notRetried says why a request is not sent again, or nothing if it is: the
@@ -34,6 +35,8 @@ func (f *failure) notRetried() string {
 	switch {
 	case f.own:
 		return "the failure was the request's own"
+	case f.timedOut:
+		return "it timed out"
 	case f.second:
 		return "" // said elsewhere
 	case f.unseen && f.replayable:
@@ -42,7 +45,7 @@ func (f *failure) notRetried() string {
 		return "the connection was fresh"
 	case f.received > 0:
 		return "part of a response had arrived"
-	case f.sent > 0 && !f.idempotent && !f.unseen:
+	case f.sent != 0 && !f.idempotent && !f.unseen:
 		return f.method + " is not idempotent"
 	case !f.replayable:
 		return "the body cannot be sent again"

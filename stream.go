@@ -13,7 +13,7 @@ import (
 func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
 	resp, err := session.RoundTrip(req)
 	if err != nil {
-		failed := f.failed(l, err, 1, 0, second) // that nothing was sent is never certain
+		failed := f.failed(l, err, unknownBytes, unknownBytes, second)
 		failed.unseen = !failed.own && h2.Unprocessed(err)
 		return nil, failed
 	}
@@ -26,6 +26,9 @@ func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second boo
 	resp.Body = body
 	return resp, nil
 }
+
+// unknownBytes stands for the size of an exchange that was not counted.
+const unknownBytes = -1
 
 // streamBody is the body of a response in HTTP/2.
 type streamBody struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -113,7 +114,7 @@ func (t *Transport) dial(ctx context.Context, k key) (link, error) {
 		target.Proxy = proxy
 	}
 	conn, err := t.dialer.Connect(ctx, target)
-	if err != nil || conn == nil {
+	if err != nil {
 		return link{}, err
 	}
 	secure, ok := conn.(*tls.Conn)
@@ -353,6 +354,7 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 			reused:     l.reused,
 			second:     second,
 			own:        isFault || cancelled || errors.Is(err, h1.ErrHeaderTimeout),
+			timedOut:   isTimeout(err),
 			sent:       sent,
 			received:   received,
 			idempotent: f.transport.idempotent(f.request),
@@ -362,6 +364,13 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 		err:  err,
 		info: info,
 	}
+}
+
+// isTimeout reports whether an error is a timeout: the kernel's, say, or that of
+// a deadline which somebody else has set.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // replayable reports whether the body can be sent again.

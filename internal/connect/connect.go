@@ -7,6 +7,7 @@ package connect
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -74,7 +75,7 @@ func (d *Dialer) direct(ctx context.Context, network, address string, secure boo
 		return d.customTLS(ctx, network, address, protocols)
 	}
 	conn, err := d.dial(ctx, network, address)
-	if err != nil || conn == nil || !secure {
+	if err != nil || !secure {
 		return conn, err
 	}
 	return d.secure(ctx, conn, address, protocols)
@@ -82,8 +83,8 @@ func (d *Dialer) direct(ctx context.Context, network, address string, secure boo
 
 // dial connects to an address.
 func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := d.Dial(ctx, network, address)
-	if err != nil || conn == nil {
+	conn, err := something(d.Dial(ctx, network, address))
+	if err != nil {
 		return nil, err
 	}
 	return d.prepared(conn), nil
@@ -92,14 +93,25 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 // customTLS connects with the caller's own dial function. A *tls.Conn may have
 // left the handshake to us.
 func (d *Dialer) customTLS(ctx context.Context, network, address string, protocols []string) (net.Conn, error) {
-	conn, err := d.DialTLS(ctx, network, address)
-	if err != nil || conn == nil {
+	conn, err := something(d.DialTLS(ctx, network, address))
+	if err != nil {
 		return nil, err
 	}
 	if own, ok := conn.(*tls.Conn); ok {
 		return handshake(ctx, own, protocols, d.HandshakeTimeout)
 	}
 	return d.prepared(conn), nil
+}
+
+// errNothing is the error of a dial function that returns neither.
+var errNothing = errors.New("ttlpool: the dial function returned neither a connection nor an error")
+
+// something makes sure that a dial function has returned something.
+func something(conn net.Conn, err error) (net.Conn, error) {
+	if err == nil && conn == nil {
+		return nil, errNothing
+	}
+	return conn, err
 }
 
 func (d *Dialer) prepared(conn net.Conn) net.Conn {

@@ -29,7 +29,7 @@ func (d *Dialer) tunnel(ctx context.Context, t Target) (net.Conn, error) {
 		return nil, proxyError(fmt.Errorf("unknown proxy scheme %q", t.Proxy.Scheme))
 	}
 	conn, err := d.direct(ctx, t.Network, Address(t.Proxy), t.Proxy.Scheme == "https", onlyHTTP1)
-	if err != nil || conn == nil {
+	if err != nil {
 		return nil, proxyError(err)
 	}
 	if err := d.askFor(ctx, conn, t); err != nil {
