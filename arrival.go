@@ -18,6 +18,7 @@ type arrival struct {
 	mu    sync.Mutex // guards the rest; nothing but assignments happens under it
 	last  instant    // not after the arrival of the last byte
 	empty instant    // when there was last known to be nothing to read
+	wrote instant    // when something was last sent
 }
 
 // waited is the least duration of a Read that had to wait. A shorter one is
@@ -28,7 +29,7 @@ const waited = time.Millisecond
 // come, and the peer's clock starts afresh when they get there.
 func (a *arrival) noteWrite(now instant) {
 	a.mu.Lock()
-	a.last, a.empty = now, now
+	a.last, a.empty, a.wrote = now, now, now
 	a.mu.Unlock()
 }
 
@@ -46,6 +47,13 @@ func (a *arrival) noteRead(before, after instant, drained bool) {
 		a.empty = after
 	}
 	a.mu.Unlock()
+}
+
+// lastWrite returns when something was last sent.
+func (a *arrival) lastWrite() instant {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.wrote
 }
 
 // latest returns the estimate.

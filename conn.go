@@ -20,6 +20,7 @@ import (
 // for concurrent use as those of the connection it wraps.
 type Conn struct {
 	inner   net.Conn
+	wire    *wire   // below it, if a Transport has dialled a socket; or nil
 	session session // or nil
 	bucket  *bucket
 	born    instant
@@ -68,7 +69,7 @@ const (
 // wrapper of one may do anything in its Read and Close.
 func kindOf(c net.Conn) connKind {
 	switch c := c.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	case *net.TCPConn, *net.UnixConn, *wire:
 		return kindSocket
 	case *opaque.Conn:
 		return kindOpaque
@@ -80,7 +81,20 @@ func kindOf(c net.Conn) connKind {
 	return kindUnknown
 }
 
-// transparent makes sure that the deadlines of a connection work.
+// prepare is for the connections that a Transport dials: it counts what goes
+// over sockets, and makes the deadlines of all others work.
+func prepare(c net.Conn) net.Conn {
+	switch kindOf(c) {
+	case kindSocket:
+		return newWire(c)
+	case kindUnknown:
+		return opaque.New(c)
+	}
+	return c
+}
+
+// transparent is prepare for a connection that somebody else has made ready:
+// what its socket has sent is not known.
 func transparent(c net.Conn) net.Conn {
 	if kindOf(c) == kindUnknown {
 		return opaque.New(c)
@@ -96,6 +110,17 @@ func belowTLS(c net.Conn) net.Conn {
 	return c
 }
 
+// bare returns what somebody has dialled, without what was put around it here.
+func bare(c net.Conn) net.Conn {
+	switch c := c.(type) {
+	case *opaque.Conn:
+		return c.NetConn()
+	case *wire:
+		return c.Conn
+	}
+	return c
+}
+
 // prober looks at an idle connection without reading from it.
 type prober interface{ State() hangup.State }
 
@@ -103,7 +128,7 @@ func proberOf(c net.Conn) prober {
 	if o, ok := c.(*opaque.Conn); ok {
 		return heard{o}
 	}
-	if p := hangup.NewProbe(c); p != nil {
+	if p := hangup.NewProbe(bare(c)); p != nil {
 		return p
 	}
 	return nil
@@ -138,6 +163,7 @@ func newConn(b *bucket, made link, random float64, now instant) *Conn {
 	if c.session != nil {
 		c.capacity = max(1, c.session.Capacity())
 	}
+	c.wire, _ = belowTLS(inner).(*wire)
 	c.arrival.noteWrite(now) // a server that speaks first does so from here on
 	return c
 }
@@ -211,12 +237,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // NetConn returns the wrapped connection, for what a net.Conn does not offer.
 // Bytes read from or written to it directly are not counted.
-func (c *Conn) NetConn() net.Conn {
-	if o, ok := c.inner.(*opaque.Conn); ok {
-		return o.NetConn()
-	}
-	return c.inner
-}
+func (c *Conn) NetConn() net.Conn { return bare(c.inner) }
 
 // CloseWrite closes the writing side of a connection that can do that, as TCP
 // and TLS can. If the wrapped one cannot, the error is [errors.ErrUnsupported].

@@ -22,7 +22,7 @@ type failure struct {
 // stale reports whether the connection had died while it was idle, as far as
 // can be told.
 func (f *failure) stale() bool {
-	return f.reused && !f.own && !f.timedOut && f.received <= 0
+	return f.reused && !f.own && !f.timedOut && (f.received <= 0 || f.unseen)
 }
 
 // notRetried says why a request is not sent again, or nothing if it is: the
@@ -41,11 +41,13 @@ func (f *failure) notRetried() string {
 		return "" // said elsewhere
 	case f.unseen && f.replayable:
 		return ""
+	case f.unseen:
+		return "the body cannot be sent again"
 	case !f.reused:
 		return "the connection was fresh"
 	case f.received > 0:
 		return "part of a response had arrived"
-	case f.sent != 0 && !f.idempotent && !f.unseen:
+	case f.sent != 0 && !f.idempotent:
 		return f.method + " is not idempotent"
 	case !f.replayable:
 		return "the body cannot be sent again"

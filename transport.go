@@ -56,7 +56,7 @@ func NewTransport(opts ...Option) (*Transport, error) {
 	t.proxy = base.Proxy
 	t.settings = settingsOf(base)
 	t.dialer = dialerOf(base, t.settings.MaxHeaderBytes)
-	t.dialer.Prepare = transparent
+	t.dialer.Prepare = prepare
 	t.http2 = h2.NewMaker(base)
 	protocols := protocolsOf(base)
 	t.priorKnowledge = protocols.UnencryptedHTTP2() && !protocols.HTTP1()
@@ -311,7 +311,7 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	if session, ok := conn.session.(*h2.Conn); ok {
 		return f.stream(session, l, req, second)
 	}
-	x := &exchange{flight: f, conn: conn}
+	x := &exchange{flight: f, lease: l, before: conn.sentOnWire()}
 	x.Settings = f.transport.settings
 	x.Conn = conn
 	x.Owner = x
@@ -321,7 +321,9 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	}
 	resp, err := x.Do(req)
 	if err != nil {
-		return nil, f.failed(l, err, x.Sent(), x.Received(), second)
+		failed := f.failed(l, err, x.Sent(), x.Received(), second)
+		failed.unseen = !failed.own && x.unseen(err)
+		return nil, failed
 	}
 	resp.Request = f.original
 	resp.TLS = conn.tlsState()
@@ -421,7 +423,33 @@ func (f *flight) report(e *failedExchange, again bool) error {
 type exchange struct {
 	h1.Exchange
 	flight *flight
-	conn   *Conn
+	lease  lease
+	before int64 // bytes that the connection had sent before
+}
+
+// Premature reports whether the response that begins now crossed the request
+// on the wire. Only a reused connection can have one on its way, and no later
+// than a round trip after the request; but a server may send a 408, which says
+// that it has waited in vain, at any time.
+func (x *exchange) Premature(timedOut bool) bool {
+	conn := x.lease.conn
+	if !x.lease.reused || conn.wire == nil {
+		return false
+	}
+	if !timedOut && elapsed(readClocks(), conn.arrival.lastWrite()) > conn.wire.roundTrip {
+		return false
+	}
+	return conn.evidenceSince(x.before).premature()
+}
+
+// unseen reports whether the server has certainly not seen the request of a
+// failed exchange.
+func (x *exchange) unseen(err error) bool {
+	if !x.lease.reused {
+		return false
+	}
+	return errors.Is(err, h1.ErrPremature) ||
+		x.Received() == 0 && x.lease.conn.evidenceSince(x.before).unseen()
 }
 
 // reasonFor says why a connection is closed after an exchange.
@@ -437,9 +465,9 @@ func (x *exchange) Ended(outcome h1.Outcome) {
 	pool, now := x.flight.transport.pool, readClocks()
 	kept := false
 	if outcome == h1.Reusable {
-		kept = pool.release(x.conn, now, true)
+		kept = pool.release(x.lease.conn, now, true)
 	} else {
-		pool.discard(x.conn, reasonFor[outcome], now)
+		pool.discard(x.lease.conn, reasonFor[outcome], now)
 	}
 	x.flight.tracePutIdle(kept)
 	x.flight.finish()

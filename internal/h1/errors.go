@@ -18,6 +18,9 @@ func (e *RequestError) Unwrap() error { return e.Err }
 // ErrHeaderTooLarge is returned when a response's headers exceed the limit.
 var ErrHeaderTooLarge = errors.New("response headers exceed the limit")
 
+// ErrPremature is returned for a response that is none to this request.
+var ErrPremature = errors.New("the server had sent a response before it had the request")
+
 // ErrHeaderTimeout is returned when no response came within HeaderTimeout.
 var ErrHeaderTimeout error = &headerTimeout{}
 

@@ -60,8 +60,13 @@ const (
 	Stray                   // complete, but there were bytes beyond the response
 )
 
-// Owner is told of the end.
+// Owner decides what the exchange cannot know, and is told of its end.
 type Owner interface {
+	// Premature is asked when the first byte of a response has arrived, and
+	// again before a 408 is returned: true means that it was sent before the
+	// server had the request, so that it is no answer to it.
+	Premature(timedOut bool) bool
+
 	// Ended is called once for an exchange whose Do has succeeded, when its
 	// response has ended, which may be before Do returns.
 	Ended(Outcome)

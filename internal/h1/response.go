@@ -47,6 +47,9 @@ func (x *Exchange) readHead() (*http.Response, error) {
 	if _, err := x.in.buf.Peek(1); err != nil {
 		return nil, err
 	}
+	if x.Owner.Premature(false) {
+		return nil, ErrPremature
+	}
 	if x.trace != nil && x.trace.GotFirstResponseByte != nil {
 		x.trace.GotFirstResponseByte()
 	}
@@ -54,6 +57,9 @@ func (x *Exchange) readHead() (*http.Response, error) {
 		resp, err := http.ReadResponse(x.in.buf, x.req)
 		if err != nil {
 			return nil, err
+		}
+		if resp.StatusCode == http.StatusRequestTimeout && x.Owner.Premature(true) {
+			return nil, ErrPremature
 		}
 		if !informational(resp) {
 			return resp, nil

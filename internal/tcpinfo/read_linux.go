@@ -1,0 +1,63 @@
+package tcpinfo
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is a TCP connection of which the kernel can be asked. It is safe for
+// concurrent use.
+type Socket struct{ raw syscall.RawConn }
+
+// Of returns nil where the answers would prove nothing: for anything but a
+// plain TCP connection (Multipath TCP has several below it), and on a kernel
+// before 4.1, which does not count acknowledged bytes.
+func Of(conn net.Conn) *Socket {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	if multipath, err := tcp.MultipathTCP(); err != nil || multipath {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	s := &Socket{raw: raw}
+	if _, ok := s.Info(); !ok {
+		return nil
+	}
+	return s
+}
+
+// Info asks the kernel; ok is false when the connection is closed.
+func (s *Socket) Info() (info Info, ok bool) {
+	err := s.raw.Control(func(fd uintptr) { info, ok = read(int(fd)) })
+	return info, ok && err == nil
+}
+
+// closeWait is TCP_CLOSE_WAIT of the kernel's tcp_states.h.
+const closeWait = 8
+
+func read(fd int) (Info, bool) {
+	raw, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return Info{}, false
+	}
+	unacked, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil || raw.Bytes_acked == 0 {
+		return Info{}, false // the SYN counts as one byte, so 0 means not counted
+	}
+	acked := int64(raw.Bytes_acked) - 1
+	return Info{
+		Acked:      acked,
+		Sent:       acked + int64(unacked),
+		PeerClosed: raw.State == closeWait,
+		RoundTrip:  time.Duration(raw.Rtt) * time.Microsecond,
+		Variation:  time.Duration(raw.Rttvar) * time.Microsecond,
+	}, true
+}

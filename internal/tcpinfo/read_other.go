@@ -1,0 +1,14 @@
+//go:build !linux
+
+package tcpinfo
+
+import "net"
+
+// Socket is a TCP connection of which the kernel can be asked.
+type Socket struct{}
+
+// Of returns nil: only Linux tells enough.
+func Of(net.Conn) *Socket { return nil }
+
+// Info is never called, for want of a Socket.
+func (*Socket) Info() (Info, bool) { return Info{}, false }

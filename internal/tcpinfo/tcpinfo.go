@@ -1,0 +1,15 @@
+// Package tcpinfo tells what the kernel knows of a TCP connection.
+package tcpinfo
+
+import "time"
+
+// Info is what the kernel knows of a connection.
+type Info struct {
+	// Acked is how many bytes of ours the peer's kernel has acknowledged, and
+	// Sent how many ours has accepted, over the life of the connection.
+	Acked, Sent int64
+	// PeerClosed says that a FIN has come and none was sent.
+	PeerClosed bool
+	// RoundTrip is the smoothed round-trip time, Variation its mean deviation.
+	RoundTrip, Variation time.Duration
+}

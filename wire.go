@@ -1,0 +1,104 @@
+package ttlpool
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/ttlpool/ttlpool/internal/tcpinfo"
+)
+
+// wire is a socket of the kernel that a Transport has dialled, below TLS. It
+// keeps what is needed to prove that a request was never seen: how many bytes
+// the kernel has accepted, so that they can be compared with those that the
+// peer's kernel has acknowledged, and whether the peer has closed in order.
+type wire struct {
+	net.Conn
+	kernel    *tcpinfo.Socket // nil: nothing can be proved
+	roundTrip time.Duration   // of the handshake, and a little more
+	sent      atomic.Int64    // bytes accepted, over the whole life
+	ended     atomic.Bool     // a Read has come to the end: a FIN has come, and no reset before it
+}
+
+func newWire(socket net.Conn) *wire {
+	w := &wire{Conn: socket, kernel: tcpinfo.Of(socket)}
+	if w.kernel == nil {
+		return w
+	}
+	// The caller's dial function may have sent something before.
+	if info, ok := w.kernel.Info(); ok {
+		w.sent.Store(info.Sent)
+		w.roundTrip = info.RoundTrip + 4*info.Variation
+	}
+	return w
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err == io.EOF {
+		w.ended.Store(true)
+	}
+	return n, err
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.sent.Add(int64(n))
+	return n, err
+}
+
+// ReadFrom keeps sendfile.
+func (w *wire) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(w.Conn, r)
+	w.sent.Add(n)
+	return n, err
+}
+
+// evidence is what is known of a request that got no answer.
+type evidence struct {
+	counted bool  // the kernel counts, and we have counted since birth
+	closed  bool  // the peer has closed in order, by FIN
+	before  int64 // bytes sent before the request
+	acked   int64 // bytes that the peer's kernel has acknowledged
+}
+
+// unseen reports whether the evidence proves that the request never reached the
+// server. A segment always acknowledges all that has been received, the FIN
+// too: if even now the first byte of the request is not covered, the peer's
+// kernel had none of it when the server closed, and nobody can read it there
+// any more. A reset proves nothing: it acknowledges nothing.
+func (e evidence) unseen() bool {
+	return e.counted && e.closed && e.acked <= e.before
+}
+
+// premature reports whether a response that is beginning now cannot be an answer
+// to the request: a real answer carries the acknowledgement with it.
+func (e evidence) premature() bool {
+	return e.counted && e.acked <= e.before
+}
+
+// evidenceSince gathers what is known of a request before which the connection
+// had sent so many bytes.
+func (c *Conn) evidenceSince(before int64) evidence {
+	w := c.wire
+	if w == nil || w.kernel == nil {
+		return evidence{}
+	}
+	info, ok := w.kernel.Info()
+	return evidence{
+		counted: ok,
+		closed:  w.ended.Load() || info.PeerClosed,
+		before:  before,
+		acked:   info.Acked,
+	}
+}
+
+// sentOnWire is how many bytes the connection has sent, or nothing that means
+// anything if that is not known.
+func (c *Conn) sentOnWire() int64 {
+	if c.wire == nil {
+		return 0
+	}
+	return c.wire.sent.Load()
+}
