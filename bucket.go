@@ -24,9 +24,11 @@ type bucket struct {
 	key    key
 	policy *policy
 
+	lessons *lessons // have a lock of their own, which is taken last
+
 	// mu guards the rest, and what is said to be guarded by it in the Conns,
 	// waiters and dials of this bucket. Nothing under it blocks or calls out:
-	// no I/O, no close, no hook, no other lock. What has to happen outside is
+	// no I/O, no close, no hook, no other lock but that of lessons. What has to happen outside is
 	// noted in an aftermath. Pool.mu may be held when it is taken.
 	mu      sync.Mutex
 	conns   map[*Conn]struct{} // all that are open
@@ -43,11 +45,12 @@ type bucket struct {
 
 func newBucket(p *Pool, k key) *bucket {
 	return &bucket{
-		pool:   p,
-		key:    k,
-		policy: p.config.policyFor(k.address),
-		conns:  make(map[*Conn]struct{}),
-		dials:  make(map[*dial]struct{}),
+		pool:    p,
+		key:     k,
+		policy:  p.config.policyFor(k.address),
+		lessons: p.lessonsForLocked(k),
+		conns:   make(map[*Conn]struct{}),
+		dials:   make(map[*dial]struct{}),
 	}
 }
 
@@ -64,7 +67,7 @@ type aftermath struct {
 // take leases the connection used last, or else queues a waiter. again is set
 // by a request that was served before, with a connection that proved dead: it
 // keeps its turn. If ok is false, the bucket is no longer in use.
-func (b *bucket) take(ctx context.Context, now instant, again bool) (l lease, w *waiter, ok bool) {
+func (b *bucket) take(ctx context.Context, d demand, now instant, again bool) (l lease, w *waiter, ok bool) {
 	var after aftermath
 	defer b.pool.settle(&after, now)
 	b.mu.Lock()
@@ -77,13 +80,17 @@ func (b *bucket) take(ctx context.Context, now instant, again bool) (l lease, w 
 		return b.leaseLocked(c, now), nil, true
 	}
 	for c := b.idle.newest; c != nil; c = b.idle.newest {
-		reason := b.policy.expired(c.lifetimeLocked(), now)
-		if reason == NotClosed {
-			return b.leaseLocked(c, now), nil, true
+		reason := b.policy.expired(c.lifetimeLocked(now), now)
+		if reason != NotClosed {
+			b.discardLocked(c, reason, &after)
+			continue
 		}
-		b.discardLocked(c, reason, &after)
+		if b.policy.tooOldFor(d.strict, c.lifetimeLocked(now), now) {
+			break // and so are the others, which have been idle longer
+		}
+		return b.leaseLocked(c, now), nil, true
 	}
-	w = newWaiter(ctx)
+	w = newWaiter(ctx, d)
 	if again {
 		b.waiters.pushFront(w)
 	} else {
@@ -155,7 +162,7 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 	if b.closed {
 		return
 	}
-	for w := b.waiters.first; w != nil && b.placeLocked(); w = w.next {
+	for w := b.waiters.first; w != nil && b.placeLocked(after); w = w.next {
 		if w.dial == nil {
 			b.dialLocked(w, after)
 			b.pool.places.Add(1) // at once: Shutdown must not see none in between
@@ -166,8 +173,21 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 	}
 }
 
-func (b *bucket) placeLocked() bool {
-	return b.policy.maxConns == 0 || len(b.conns)+len(b.dials) < b.policy.maxConns
+// placeLocked reports whether there is a place for one more connection. Idle
+// ones make way: if they could serve those who wait, nobody would wait.
+func (b *bucket) placeLocked(after *aftermath) bool {
+	limit := b.policy.maxConns
+	if limit == 0 || len(b.conns)+len(b.dials) < limit {
+		return true
+	}
+	if b.idle.oldest == nil {
+		return false
+	}
+	c := b.idle.oldest
+	b.evictLocked(c, ClosedMadeWay)
+	after.victims = append(after.victims, c)
+	after.freed++
+	return true
 }
 
 // dialLocked begins a dial for one waiter, with its values but not its
@@ -192,6 +212,7 @@ func (b *bucket) dialled(d *dial, made link, failure grant, now instant) {
 		return
 	}
 	c := newConn(b, made, rand.Float64(), now)
+	c.watch()
 	spare := b.admit(d, c, now, &after)
 	b.pool.settle(&after, now)
 	if spare {
@@ -356,11 +377,13 @@ func (b *bucket) put(c *Conn, now instant, served bool, after *aftermath) (resul
 // unkeepableLocked says why a connection that was given back cannot serve
 // again, nor be kept if nobody waits for it.
 func (b *bucket) unkeepableLocked(c *Conn, now instant) CloseReason {
-	switch reason := b.policy.expired(c.lifetimeLocked(), now); {
-	case c.capacity == 0:
+	switch reason := b.policy.expired(c.lifetimeLocked(now), now); {
+	case c.capacity == 0 || c.hungUp.Load():
 		return ClosedHungUp
 	case reason != NotClosed:
 		return reason
+	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, c.lifetimeLocked(now), now):
+		return ClosedMadeWay
 	case b.waiters.first != nil:
 		return NotClosed
 	case b.draining:
@@ -384,9 +407,13 @@ func (b *bucket) makeRoomLocked(after *aftermath) bool {
 // keepLocked makes a connection idle, in the place that was made for it, and
 // returns how soon the reaper must look at it.
 func (b *bucket) keepLocked(c *Conn, now instant) time.Duration {
-	b.idle.push(c)
+	after := b.idle.newest
+	for after != nil && after.idleSince.monotonic > c.idleSince.monotonic {
+		after = after.older
+	}
+	b.idle.insert(c, after)
 	c.idle = true
-	left, slack, limited := b.policy.due(c.lifetimeLocked(), now)
+	left, slack, limited := b.policy.due(c.lifetimeLocked(now), now)
 	if limited == NotClosed {
 		return noDelay
 	}
@@ -419,7 +446,7 @@ func (b *bucket) sweepIdle(now instant, next time.Duration, after *aftermath) ti
 	defer b.mu.Unlock()
 	for c := b.idle.oldest; c != nil; {
 		younger := c.newer
-		switch left, slack, reason := b.policy.due(c.lifetimeLocked(), now); {
+		switch left, slack, reason := b.policy.due(c.lifetimeLocked(now), now); {
 		case reason == NotClosed:
 		case left <= slack:
 			b.discardLocked(c, reason, after)
@@ -431,13 +458,15 @@ func (b *bucket) sweepIdle(now instant, next time.Duration, after *aftermath) ti
 	return next
 }
 
-// evictIdle discards a connection if it is idle.
-func (b *bucket) evictIdle(c *Conn, reason CloseReason, after *aftermath) {
+// evictIdle discards a connection if it is idle, and says for how long it was.
+func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *aftermath) (idle time.Duration, wasIdle bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.idle {
-		b.discardLocked(c, reason, after)
+	if !c.idle {
+		return 0, false
 	}
+	b.discardLocked(c, reason, after)
+	return elapsed(now, c.idleSince), true
 }
 
 // clear discards the idle connections, and stops the dials that nobody waits
@@ -483,7 +512,7 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*wait
 	if b.closed || c.closed != NotClosed && c.session == nil {
 		return nil, ErrClosed
 	}
-	w := newWaiter(ctx)
+	w := newWaiter(ctx, demand{})
 	switch {
 	case c.closed == NotClosed && c.leases == 1:
 		b.evictLocked(c, ClosedStale)
@@ -494,7 +523,7 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*wait
 		c.leases-- // others go on with it, and nobody else
 		c.capacity = 0
 	}
-	if b.placeLocked() {
+	if b.placeLocked(after) {
 		b.dialLocked(w, after)
 		b.pool.places.Add(1)
 	} else {
@@ -503,8 +532,21 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*wait
 	return w, nil
 }
 
+// ttlLocked is the effective TTL of the connection used last, or what holds for
+// a new one.
+func (b *bucket) ttlLocked(now instant) time.Duration {
+	var l lifetime
+	if b.learns() {
+		l.learned = b.lessons.timeout(now)
+	}
+	if b.idle.newest != nil {
+		l = b.idle.newest.lifetimeLocked(now)
+	}
+	return b.policy.effectiveTTL(l)
+}
+
 // stats returns the gauges.
-func (b *bucket) stats() HostStats {
+func (b *bucket) stats(now instant) HostStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return HostStats{
@@ -513,6 +555,7 @@ func (b *bucket) stats() HostStats {
 		InUse:   len(b.conns) - b.idle.len,
 		Dialing: len(b.dials),
 		Waiting: b.waiters.len,
-		TTL:     b.policy.effectiveTTL(),
+		TTL:     b.ttlLocked(now),
+		Learned: b.lessons.evidence(),
 	}
 }

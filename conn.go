@@ -33,6 +33,8 @@ type Conn struct {
 	read      atomic.Int64 // bytes
 	written   atomic.Int64 // bytes
 	deadlined atomic.Bool  // the holder has set a deadline
+	hungUp    atomic.Bool  // the peer has closed its side
+	watched   *hangup.Registration
 
 	// The rest is guarded by bucket.mu.
 
@@ -41,6 +43,8 @@ type Conn struct {
 	leases      int           // the rights to run an exchange that are out; idle means none
 	capacity    int           // how many of them there may be; 0: retired
 	uses        int           // exchanges completed
+	maxUses     int           // as the server hints; 0: no limit
+	hinted      time.Duration // the server's timeout, as it hints; 0: it does not
 	idleSince   instant       // what the idle time counts from
 	idleAtLease time.Duration // the idle time at the last checkout
 	closed      CloseReason
@@ -290,8 +294,18 @@ func (c *Conn) lastArrival(now instant) instant {
 	return c.arrival.latest()
 }
 
-func (c *Conn) lifetimeLocked() lifetime {
-	return lifetime{born: c.born, maxAge: c.maxAge, idleSince: c.idleSince, uses: c.uses}
+func (c *Conn) lifetimeLocked(now instant) lifetime {
+	l := lifetime{
+		born: c.born, maxAge: c.maxAge, idleSince: c.idleSince,
+		uses: c.uses, maxUses: c.maxUses, hinted: c.hinted,
+	}
+	if c.wire != nil {
+		l.roundTrip = c.wire.roundTrip
+	}
+	if c.bucket.learns() {
+		l.learned = c.bucket.lessons.timeout(now)
+	}
+	return l
 }
 
 // unfit looks at a connection that is about to be used again, and says why it
@@ -303,6 +317,9 @@ func (c *Conn) unfit() CloseReason {
 			return ClosedHungUp
 		}
 		return NotClosed
+	}
+	if c.hungUp.Load() {
+		return ClosedHungUp
 	}
 	if c.probe == nil {
 		return NotClosed
@@ -349,16 +366,26 @@ func (c *Conn) mayHang() bool {
 	return c.session != nil || kindOf(belowTLS(c.inner)) != kindSocket
 }
 
-// listen has the pool told when the peer speaks or hangs up while the
-// connection is idle, if that can be heard.
+// watch has the pool told at once when the peer hangs up. It is called once,
+// before the connection is handed out. A session notices by itself.
+func (c *Conn) watch() {
+	if c.session == nil {
+		c.watched = c.bucket.pool.watch.Register(bare(belowTLS(c.inner)), func() { c.bucket.pool.peerClosed(c) })
+	}
+}
+
+// listen is watch for a connection without a socket, while it is idle.
 func (c *Conn) listen() {
 	o, ok := belowTLS(c.inner).(*opaque.Conn)
 	if !ok || c.session != nil {
 		return
 	}
 	o.Listen(func() {
-		if reason := c.unfit(); reason != NotClosed {
-			c.bucket.pool.hungUp(c, reason)
+		switch pending, ended := o.Heard(); {
+		case pending:
+			c.bucket.pool.strayBytes(c)
+		case ended:
+			c.bucket.pool.peerClosed(c)
 		}
 	})
 }
@@ -366,6 +393,7 @@ func (c *Conn) listen() {
 // shut closes the wrapped connection. It must not stop whoever happens to evict
 // it.
 func (c *Conn) shut() {
+	c.watched.Stop()
 	var closer io.Closer = c.inner
 	if c.session != nil {
 		closer = c.session

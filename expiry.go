@@ -8,6 +8,10 @@ type policy struct {
 	ttl            time.Duration // 0: no limit
 	serverTimeout  time.Duration // 0: not stated
 	margin         time.Duration
+	marginStated   bool
+	strictTTL      time.Duration // 0: no limit
+	strictStated   bool
+	learningOff    bool
 	maxAge         time.Duration // 0: no limit
 	maxAgeJitter   time.Duration
 	maxUses        int // 0: no limit
@@ -22,15 +26,48 @@ type lifetime struct {
 	maxAge    time.Duration // the policy's, less the jitter drawn at birth; 0: no limit
 	idleSince instant
 	uses      int
+	maxUses   int           // what the server allows; 0: no limit
+	hinted    time.Duration // the server's timeout as it says; 0: it does not
+	learned   time.Duration // the server's timeout as its closes have shown it; 0: not known
+	roundTrip time.Duration // and its variation; 0: not known
 }
 
-// effectiveTTL is the shortest of the TTLs that apply; 0 means none does.
-func (p *policy) effectiveTTL() time.Duration {
+// effectiveTTL is the shortest of the TTLs that apply: the configured one, and
+// each that we know of the server, less the margin. 0 means that none does.
+func (p *policy) effectiveTTL(l lifetime) time.Duration {
 	ttl := p.ttl
-	if p.serverTimeout > 0 {
-		if stated := p.serverTimeout - p.margin; ttl == 0 || stated < ttl {
-			ttl = stated
+	for _, timeout := range [...]time.Duration{p.serverTimeout, l.hinted, l.learned} {
+		if timeout == 0 {
+			continue
 		}
+		// Without headroom it is not reusable, which is not the same as 0.
+		usable := max(timeout-p.marginOf(timeout, l.roundTrip), refusesReuse)
+		if ttl == 0 || usable < ttl {
+			ttl = usable
+		}
+	}
+	return ttl
+}
+
+// marginOf is what is taken off a server's timeout: enough for a request to get
+// there in time.
+func (p *policy) marginOf(timeout, roundTrip time.Duration) time.Duration {
+	margin := p.margin
+	if !p.marginStated {
+		margin = min(margin, timeout/4)
+	}
+	return max(margin, roundTrip)
+}
+
+// strictTTLOf is the most idle time after which a request that could not be sent
+// again may use a connection; 0 means no limit.
+func (p *policy) strictTTLOf(l lifetime) time.Duration {
+	ttl := p.effectiveTTL(l)
+	switch {
+	case !p.strictStated:
+		return ttl / 2
+	case p.strictTTL > 0 && (ttl == 0 || p.strictTTL < ttl):
+		return p.strictTTL
 	}
 	return ttl
 }
@@ -48,16 +85,23 @@ func (p *policy) expired(l lifetime, now instant) CloseReason {
 	if reason := p.worn(l, now); reason != NotClosed {
 		return reason
 	}
-	if ttl := p.effectiveTTL(); ttl > 0 && elapsed(now, l.idleSince) >= ttl {
+	if ttl := p.effectiveTTL(l); ttl > 0 && elapsed(now, l.idleSince) >= ttl {
 		return ClosedTTL
 	}
 	return NotClosed
 }
 
+// tooOldFor reports whether a request that could not be sent again must not use
+// a connection that others may: Squid does that for all of them.
+func (p *policy) tooOldFor(strict bool, l lifetime, now instant) bool {
+	limit := p.strictTTLOf(l)
+	return strict && limit > 0 && elapsed(now, l.idleSince) >= limit
+}
+
 // worn is expired for a connection that is not idle.
 func (p *policy) worn(l lifetime, now instant) CloseReason {
 	switch {
-	case p.maxUses > 0 && l.uses >= p.maxUses:
+	case p.maxUses > 0 && l.uses >= p.maxUses, l.maxUses > 0 && l.uses >= l.maxUses:
 		return ClosedMaxUses
 	case l.maxAge > 0 && elapsed(now, l.born) >= l.maxAge:
 		return ClosedMaxAge
@@ -69,7 +113,7 @@ func (p *policy) worn(l lifetime, now instant) CloseReason {
 // that may be brought forward so that one sweep serves many. The reason is
 // NotClosed if nothing limits its idle life.
 func (p *policy) due(l lifetime, now instant) (left, slack time.Duration, reason CloseReason) {
-	limit := p.effectiveTTL()
+	limit := p.effectiveTTL(l)
 	if limit > 0 {
 		left, reason = limit-elapsed(now, l.idleSince), ClosedTTL
 	}

@@ -13,16 +13,26 @@ type idleList struct {
 	len            int
 }
 
-func (l *idleList) push(c *Conn) {
-	c.older, c.newer = l.newest, nil
-	if l.newest == nil {
-		l.oldest = c
+// insert puts a connection in after another, or at the oldest end if that is
+// nil.
+func (l *idleList) insert(c, after *Conn) {
+	c.older, c.newer = after, l.oldest
+	if after != nil {
+		c.newer = after.newer
+		after.newer = c
 	} else {
-		l.newest.newer = c
+		l.oldest = c
 	}
-	l.newest = c
+	if c.newer != nil {
+		c.newer.older = c
+	} else {
+		l.newest = c
+	}
 	l.len++
 }
+
+// push puts a connection in at the newest end.
+func (l *idleList) push(c *Conn) { l.insert(c, l.newest) }
 
 func (l *idleList) remove(c *Conn) {
 	if c.older == nil {

@@ -39,6 +39,7 @@ type config struct {
 	base        *http.Transport
 	idempotent  func(*http.Request) bool
 	replayLimit int64
+	ignoreHints bool
 }
 
 // hostRule is one WithHost.
@@ -93,11 +94,31 @@ func WithServerTimeout(d time.Duration) HostOption {
 	return durationOption("server timeout", d, func(p *policy) { p.serverTimeout = d })
 }
 
+// WithStrictTTL sets the most idle time after which a connection may be used by
+// a request that could not be sent again, as a POST or one with a body too long
+// to be kept; it gets a newer connection, or a new one. Zero means no limit but
+// the TTL. The default is half the effective TTL.
+func WithStrictTTL(d time.Duration) HostOption {
+	return durationOption("strict TTL", d, func(p *policy) { p.strictTTL, p.strictStated = d, true })
+}
+
 // WithMargin sets what is taken off a server's timeout so that a request gets
-// there in time. The default is one second: the servers that state whole
-// seconds close up to one second off.
+// there in time; the connection's round-trip time with its variation is taken
+// if that is more. The default is one second, or a quarter of the timeout if
+// that is less.
 func WithMargin(d time.Duration) HostOption {
-	return durationOption("margin", d, func(p *policy) { p.margin = d })
+	return durationOption("margin", d, func(p *policy) { p.margin, p.marginStated = d, true })
+}
+
+// WithLearning says whether to learn a server's keep-alive timeout from its
+// closes of idle connections: that less the margin is a TTL. It needs to be
+// told at once of such closes, which works for sockets on Linux, and for
+// connections of unknown kind. The default is true.
+func WithLearning(learn bool) HostOption {
+	return hostOption(func(p *policy) error {
+		p.learningOff = !learn
+		return nil
+	})
 }
 
 // WithMaxAge sets the most age, counted from the dial, at which a connection
@@ -237,6 +258,16 @@ func WithReplayLimit(bytes int64) Option {
 	})
 }
 
+// WithKeepAliveHint says whether to honour what servers say in Keep-Alive: their
+// timeout less the margin is a TTL for that connection, and their number of
+// further requests a limit of its uses. The default is true.
+func WithKeepAliveHint(honour bool) Option {
+	return transportOption(func(c *config) error {
+		c.ignoreHints = !honour
+		return nil
+	})
+}
+
 func durationOption(what string, d time.Duration, set func(*policy)) HostOption {
 	return hostOption(func(p *policy) error {
 		if d < 0 {
@@ -264,7 +295,7 @@ func (p *policy) validate() error {
 		return errors.New("ttlpool: jitter of the maximum age without a maximum age")
 	case p.maxAge > 0 && p.maxAgeJitter >= p.maxAge:
 		return fmt.Errorf("ttlpool: jitter %v is not shorter than the maximum age %v", p.maxAgeJitter, p.maxAge)
-	case p.serverTimeout > 0 && p.margin >= p.serverTimeout:
+	case p.serverTimeout > 0 && p.marginOf(p.serverTimeout, 0) >= p.serverTimeout:
 		return fmt.Errorf("ttlpool: margin %v leaves nothing of the server timeout %v", p.margin, p.serverTimeout)
 	}
 	return nil
@@ -274,8 +305,12 @@ func (p *policy) validate() error {
 // What is inherited, from a base or from the options for all hosts, is no
 // contradiction: the shortest TTL applies.
 func (p *policy) validateStated() error {
-	if p.serverTimeout > 0 && p.ttl > p.serverTimeout-p.margin {
-		return fmt.Errorf("ttlpool: TTL %v is longer than the server timeout %v less the margin %v", p.ttl, p.serverTimeout, p.margin)
+	margin := p.marginOf(p.serverTimeout, 0)
+	if p.serverTimeout > 0 && p.ttl > p.serverTimeout-margin {
+		return fmt.Errorf("ttlpool: TTL %v is longer than the server timeout %v less the margin %v", p.ttl, p.serverTimeout, margin)
+	}
+	if p.ttl > 0 && p.strictTTL > p.ttl {
+		return fmt.Errorf("ttlpool: strict TTL %v is longer than the TTL %v", p.strictTTL, p.ttl)
 	}
 	return nil
 }
@@ -298,7 +333,7 @@ func (c *config) settle() error {
 
 // apply applies the rule's options over the policy for all, and for themselves.
 func (r *hostRule) apply() error {
-	stated := policy{margin: r.policy.margin}
+	stated := policy{margin: r.policy.margin, marginStated: r.policy.marginStated}
 	for _, opt := range r.opts {
 		if opt == nil {
 			return errNilOption

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ttlpool/ttlpool/internal/hangup"
 )
 
 // Pool keeps connections for reuse, by network and address. It knows nothing
@@ -21,6 +23,7 @@ type Pool struct {
 	dial   func(context.Context, key) (link, error)
 	traces traces
 	reaper reaper
+	watch  hangup.Watch
 	counters
 
 	idle    atomic.Int64  // idle connections
@@ -32,6 +35,7 @@ type Pool struct {
 	// happens there.
 	mu       sync.RWMutex
 	buckets  map[key]*bucket
+	lessons  map[key]*lessons
 	draining bool
 	closed   bool
 }
@@ -71,6 +75,7 @@ func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 		traces:  c.traces,
 		drained: make(chan struct{}),
 		buckets: make(map[key]*bucket),
+		lessons: make(map[key]*lessons),
 	}
 	p.reaper.pool = p
 	p.reaper.alarm.Store(noAlarm)
@@ -84,7 +89,7 @@ func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 // dial's error comes back as it is, and a panic of the dial function panics
 // here.
 func (p *Pool) Get(ctx context.Context, network, address string) (*Conn, error) {
-	l, err := p.acquire(ctx, key{network: network, address: address})
+	l, err := p.acquire(ctx, demand{key: key{network: network, address: address}})
 	return l.conn, err
 }
 
@@ -129,16 +134,17 @@ func (p *Pool) Close() error {
 
 // Stats returns a snapshot of what the pool holds and has done.
 func (p *Pool) Stats() Stats {
+	now := readClocks()
 	s := p.counters.snapshot()
 	for _, b := range p.snapshot() {
-		s.add(b.key.address, b.stats())
+		s.add(b.key.address, b.stats(now))
 	}
 	return s
 }
 
 // acquire leases a connection. The liveness of a reused one is looked at
 // outside the lock; while that is being done, it is leased.
-func (p *Pool) acquire(ctx context.Context, k key) (lease, error) {
+func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 	if ctx.Err() != nil {
 		return lease{}, context.Cause(ctx)
 	}
@@ -149,7 +155,7 @@ func (p *Pool) acquire(ctx context.Context, k key) (lease, error) {
 		why   CloseReason
 	)
 	for {
-		l, w, b, err := p.take(ctx, k, now, dead != nil)
+		l, w, b, err := p.take(ctx, d, now, dead != nil)
 		if dead != nil {
 			// Only now: its place keeps the pool from having drained.
 			p.reject(dead, why, now)
@@ -188,14 +194,14 @@ func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
 	p.release(c, now, false)
 }
 
-// take leases an idle connection of the bucket of k, or queues a waiter there.
-func (p *Pool) take(ctx context.Context, k key, now instant, again bool) (lease, *waiter, *bucket, error) {
+// take leases an idle connection of the demanded key, or queues a waiter there.
+func (p *Pool) take(ctx context.Context, d demand, now instant, again bool) (lease, *waiter, *bucket, error) {
 	for {
-		b, err := p.bucket(k, again)
+		b, err := p.bucket(d.key, again)
 		if err != nil {
 			return lease{}, nil, nil, err
 		}
-		if l, w, ok := b.take(ctx, now, again); ok {
+		if l, w, ok := b.take(ctx, d, now, again); ok {
 			return l, w, b, nil
 		}
 	}
@@ -273,8 +279,9 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 			result, due = c.bucket.put(c, now, false, &after)
 		} else {
 			result = putAway
-			_ = c.bucket.give(c, ClosedMaxIdle, &after)
-			after.victims = append(after.victims, c)
+			if c.bucket.give(c, ClosedMaxIdle, &after) {
+				after.victims = append(after.victims, c)
+			}
 		}
 	}
 	p.settle(&after, now)
@@ -349,12 +356,13 @@ func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (lease, error)
 	return fresh, nil
 }
 
-// hungUp closes a connection whose peer was heard while it was idle, unless it
-// has been handed out meanwhile: then its holder finds out.
-func (p *Pool) hungUp(c *Conn, reason CloseReason) {
+// strayBytes closes a connection on which something came while it was idle,
+// unless it has been handed out meanwhile: then its holder finds out.
+func (p *Pool) strayBytes(c *Conn) {
 	var after aftermath
-	c.bucket.evictIdle(c, reason, &after)
-	p.settle(&after, readClocks())
+	now := readClocks()
+	c.bucket.evictIdle(c, ClosedStrayBytes, now, &after)
+	p.settle(&after, now)
 }
 
 // close closes a connection for good, and returns what its Close says; only for
@@ -365,6 +373,7 @@ func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
 	if !c.bucket.give(c, reason, &after) {
 		return nil
 	}
+	c.watched.Stop()
 	if c.mayHang() {
 		p.settle(&after, now)
 		err = c.inner.Close()
@@ -380,8 +389,7 @@ func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
 func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 	var after aftermath
 	if c.bucket.give(c, reason, &after) {
-		c.shut()
-		p.noteClosed(c, now)
+		after.victims = append(after.victims, c)
 		p.settle(&after, now)
 	}
 }
@@ -389,11 +397,11 @@ func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 // settle does what must not be done under a lock.
 //
 // Closing comes before dialling, so that the peer does not see more connections
-// than the limit allows.
+// than the limit allows; hooks come last, because one may wait for a
+// connection.
 func (p *Pool) settle(after *aftermath, now instant) {
 	for _, c := range after.victims {
 		c.shut()
-		p.noteClosed(c, now)
 	}
 	for _, d := range after.begin {
 		p.dials.Add(1)
@@ -407,6 +415,9 @@ func (p *Pool) settle(after *aftermath, now instant) {
 	}
 	if after.freed > 0 {
 		p.vacate(after.freed)
+	}
+	for _, c := range after.victims {
+		p.noteClosed(c, now)
 	}
 }
 

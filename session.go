@@ -65,7 +65,7 @@ func (b *bucket) serveWaitersLocked(c *Conn, now instant) {
 // sharableLocked reports whether one more exchange may begin on a connection
 // that is in use. Its idle time does not matter then.
 func (b *bucket) sharableLocked(c *Conn, now instant) bool {
-	l := c.lifetimeLocked()
+	l := c.lifetimeLocked(now)
 	l.uses += c.leases
 	return c.leases < c.capacity && b.policy.worn(l, now) == NotClosed
 }

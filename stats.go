@@ -27,6 +27,7 @@ type Stats struct {
 	Requests   int64 // exchanges begun, first tries and second
 	Stale      int64 // exchanges that failed because the connection was stale
 	Retries    int64 // requests sent a second time
+	BadHints   int64 // parameters of Keep-Alive that could not be understood
 	NotRetried int64 // stale exchanges that could not be sent again
 
 	// Hosts has the gauges per address, for the addresses with a connection,
@@ -38,6 +39,7 @@ type Stats struct {
 type HostStats struct {
 	Open, Idle, InUse, Dialing, Waiting int
 	TTL                                 time.Duration // the effective TTL; 0: none
+	Learned                             Evidence      // of the server's timeout
 }
 
 // counters are the running totals behind Stats.
@@ -46,7 +48,7 @@ type counters struct {
 	waits, waitNanos, waitTimeouts atomic.Int64
 	closed                         [closeReasons]atomic.Int64
 
-	requests, stale, retries, notRetried atomic.Int64
+	requests, stale, retries, notRetried, badHints atomic.Int64
 }
 
 func (n *counters) snapshot() Stats {
@@ -62,6 +64,7 @@ func (n *counters) snapshot() Stats {
 		Stale:       n.stale.Load(),
 		Retries:     n.retries.Load(),
 		NotRetried:  n.notRetried.Load(),
+		BadHints:    n.badHints.Load(),
 		Hosts:       make(map[string]HostStats),
 	}
 	for reason := range closeReasons {
@@ -86,7 +89,7 @@ func (s *Stats) add(address string, h HostStats) {
 	sum.InUse += h.InUse
 	sum.Dialing += h.Dialing
 	sum.Waiting += h.Waiting
-	sum.TTL = h.TTL
+	sum.TTL, sum.Learned = h.TTL, h.Learned
 	s.Hosts[address] = sum
 }
 
@@ -107,6 +110,7 @@ const (
 	ClosedUnread                        // the response was not read to its end
 	ClosedNotKept                       // one side asked for it (Connection: close), or its protocol does
 	ClosedByHolder                      // Conn.Close was called
+	ClosedMadeWay                       // idle, for a request that could not be risked on it
 	ClosedSurplus                       // dialled, but another connection had served meanwhile
 	ClosedCloseIdle                     // CloseIdle or CloseIdleConnections was called
 	ClosedPoolClosed                    // Close or Shutdown was called
@@ -126,6 +130,7 @@ var closeReasonNames = [closeReasons]string{
 	ClosedUnread:     "unread",
 	ClosedNotKept:    "not_kept",
 	ClosedByHolder:   "by_holder",
+	ClosedMadeWay:    "made_way",
 	ClosedSurplus:    "surplus",
 	ClosedCloseIdle:  "close_idle",
 	ClosedPoolClosed: "pool_closed",

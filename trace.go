@@ -21,6 +21,10 @@ type Trace struct {
 	// says why.
 	ConnClosed func(ConnInfo)
 
+	// TTLTooLong is called once for each address whose server has closed idle
+	// connections before their configured TTL ran out, often enough to be sure.
+	TTLTooLong func(address string, ttl time.Duration, evidence Evidence)
+
 	// Stale is called when a request failed on a stale connection. If the
 	// request will be sent again, err.NotRetried is empty.
 	Stale func(err *ExchangeError)
@@ -65,6 +69,14 @@ func (ts traces) stale(err *ExchangeError) {
 	for _, t := range ts {
 		if t.Stale != nil {
 			t.Stale(err)
+		}
+	}
+}
+
+func (ts traces) ttlTooLong(address string, ttl time.Duration, evidence Evidence) {
+	for _, t := range ts {
+		if t.TTLTooLong != nil {
+			t.TTLTooLong(address, ttl, evidence)
 		}
 	}
 }

@@ -195,19 +195,29 @@ func (f *flight) acquire() (lease, error) {
 			return lease{}, err
 		}
 	}
-	k := keyOf(f.request, f.proxy)
+	d := demand{key: keyOf(f.request, f.proxy), strict: f.unrepeatable()}
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace == nil {
-		return f.transport.pool.acquire(ctx, k)
+		return f.transport.pool.acquire(ctx, d)
 	}
 	if trace.GetConn != nil {
-		trace.GetConn(k.address)
+		trace.GetConn(d.key.address)
 	}
-	l, err := f.transport.pool.acquire(ctx, k)
+	l, err := f.transport.pool.acquire(ctx, d)
 	if err == nil {
 		traceGotConn(trace, l)
 	}
 	return l, err
+}
+
+// unrepeatable reports whether the request could not be sent again, whatever
+// the kernel may prove.
+func (f *flight) unrepeatable() bool {
+	req := f.request
+	if !f.transport.idempotent(req) {
+		return true
+	}
+	return req.Body != nil && req.GetBody == nil && req.ContentLength > f.transport.replayLimit
 }
 
 func traceGotConn(trace *httptrace.ClientTrace, l lease) {
@@ -333,8 +343,9 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 // failedExchange is a failure with its error.
 type failedExchange struct {
 	failure
-	err  error
-	info ConnInfo
+	err   error
+	lease lease
+	info  ConnInfo
 }
 
 // failed gathers what is known of a failed exchange.
@@ -363,8 +374,9 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 			replayable: f.replayable(),
 			method:     f.request.Method,
 		},
-		err:  err,
-		info: info,
+		err:   err,
+		lease: l,
+		info:  info,
 	}
 }
 
@@ -405,6 +417,7 @@ func (f *flight) report(e *failedExchange, again bool) error {
 	}
 	pool := f.transport.pool
 	pool.stale.Add(1)
+	pool.checkSiblings(e.lease)
 	level := slog.LevelInfo
 	if !again {
 		pool.notRetried.Add(1)
@@ -440,6 +453,18 @@ func (x *exchange) Premature(timedOut bool) bool {
 		return false
 	}
 	return conn.evidenceSince(x.before).premature()
+}
+
+// Answered takes in the server's hint.
+func (x *exchange) Answered(resp *http.Response) {
+	pool := x.flight.transport.pool
+	values := resp.Header["Keep-Alive"]
+	if len(values) == 0 || pool.config.ignoreHints {
+		return
+	}
+	h := parseKeepAlive(values)
+	pool.badHints.Add(int64(h.unusable))
+	x.lease.conn.applyHint(h)
 }
 
 // unseen reports whether the server has certainly not seen the request of a

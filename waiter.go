@@ -2,11 +2,18 @@ package ttlpool
 
 import "context"
 
+// demand is what a request asks of its connection.
+type demand struct {
+	key    key
+	strict bool // not one that has been idle for as long as the strict TTL
+}
+
 // waiter is a request that waits for a connection: for one that another
 // request gives back, or for one to be dialled.
 type waiter struct {
-	ctx   context.Context // its values go into the dial
-	ready chan grant      // of capacity 1; receives one grant, unless the waiter leaves before
+	ctx    context.Context // its values go into the dial
+	demand demand
+	ready  chan grant // of capacity 1; receives one grant, unless the waiter leaves before
 
 	// The rest is guarded by the bucket's mutex.
 
@@ -16,8 +23,8 @@ type waiter struct {
 	ahead, next *waiter
 }
 
-func newWaiter(ctx context.Context) *waiter {
-	return &waiter{ctx: ctx, ready: make(chan grant, 1), waiting: true}
+func newWaiter(ctx context.Context, d demand) *waiter {
+	return &waiter{ctx: ctx, demand: d, ready: make(chan grant, 1), waiting: true}
 }
 
 // grant ends a wait: a lease, an error, or the value

@@ -67,6 +67,10 @@ type Owner interface {
 	// server had the request, so that it is no answer to it.
 	Premature(timedOut bool) bool
 
+	// Answered is called with the head of the final response, before its body
+	// is read.
+	Answered(*http.Response)
+
 	// Ended is called once for an exchange whose Do has succeeded, when its
 	// response has ended, which may be before Do returns.
 	Ended(Outcome)

@@ -31,8 +31,10 @@ var (
 )
 
 func (b *requestBody) Read(p []byte) (int, error) {
-	if err := b.flush(); err != nil {
-		return 0, err
+	if b.flush != nil {
+		if err := b.flush(); err != nil {
+			return 0, err
+		}
 	}
 	if b.permission != nil && !b.permission.wait() {
 		return 0, errRefused

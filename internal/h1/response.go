@@ -26,6 +26,7 @@ func (x *Exchange) receive() (*http.Response, error) {
 	if cause := x.interruption(); cause != nil {
 		return nil, cause
 	}
+	x.Owner.Answered(resp)
 	x.decideContinue(resp)
 	switch {
 	case resp.StatusCode == http.StatusSwitchingProtocols && switchesProtocol(resp.Header):

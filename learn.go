@@ -1,0 +1,200 @@
+package ttlpool
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lessons are what the closes of idle connections have taught about the server
+// behind one address. They outlive the bucket.
+type lessons struct {
+	any atomic.Bool // there is a vote, so that most need not take the lock
+
+	mu    sync.Mutex // guards the rest; nothing but arithmetic happens under it
+	votes []vote     // oldest first, at most maxVotes
+	best  Evidence   // what they come to; zero: nothing yet
+	since instant    // the last vote for it
+
+	warned bool
+}
+
+// vote is what one instant says: a connection, or several at once, closed by
+// the peer after so much idle time.
+type vote struct {
+	at       instant
+	min, max time.Duration
+}
+
+// Evidence says how a server's keep-alive timeout was learned: so many times
+// it closed connections that had been idle for From to To.
+type Evidence struct {
+	Timeout  time.Duration // what is taken for it, before fading and margin; 0: nothing learned
+	From, To time.Duration
+	Closes   int
+}
+
+const (
+	maxVotes = 16
+	// quorum is how many votes make a timeout; fewer may be odd.
+	quorum = 3
+	// atOnce is how far apart closes may be that have one cause.
+	atOnce = 100 * time.Millisecond
+	// fadeAfter is how long a timeout holds that is not confirmed. Then it
+	// grows by a tenth for each such time, so that a raised one is found again,
+	// and after forgetAfter it is forgotten.
+	fadeAfter   = 5 * time.Minute
+	forgetAfter = time.Hour
+)
+
+// alike reports whether two idle times may come from one timeout. Servers that
+// look at their timers once a second are up to that much off.
+func alike(low, high time.Duration) bool {
+	return high-low <= max(low/8, 20*time.Millisecond)
+}
+
+// note takes in that the peer has closed a connection after so much idle time.
+// Closes at one instant are one vote; if their idle times differ, the server
+// was restarted or reloaded, which teaches nothing.
+func (l *lessons) note(idle time.Duration, now instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.votes); n > 0 && elapsed(now, l.votes[n-1].at) <= atOnce {
+		last := &l.votes[n-1]
+		last.min, last.max = min(last.min, idle), max(last.max, idle)
+	} else {
+		if n == maxVotes {
+			l.votes = slices.Delete(l.votes, 0, 1)
+		}
+		l.votes = append(l.votes, vote{at: now, min: idle, max: idle})
+	}
+	l.any.Store(true)
+	l.count(now)
+}
+
+// count finds the shortest timeout that a quorum of votes agrees on. The
+// shortest, because a server may close at random between a half and the whole
+// of its timeout; a quorum, because a single close may have had any cause.
+func (l *lessons) count(now instant) {
+	valid := make([]vote, 0, maxVotes)
+	for _, v := range l.votes {
+		if alike(v.min, v.max) && elapsed(now, v.at) < forgetAfter {
+			valid = append(valid, v)
+		}
+	}
+	slices.SortFunc(valid, func(a, b vote) int { return cmp.Compare(a.min, b.min) })
+	for i := 0; i+quorum <= len(valid); i++ {
+		agreeing := valid[i:]
+		for j, v := range agreeing {
+			if !alike(valid[i].min, v.max) {
+				agreeing = agreeing[:j]
+				break
+			}
+		}
+		if len(agreeing) >= quorum {
+			l.settle(agreeing)
+			return
+		}
+	}
+	l.best = Evidence{}
+}
+
+// settle takes over what votes agree on.
+func (l *lessons) settle(agreeing []vote) {
+	l.best = Evidence{Timeout: agreeing[0].min, From: agreeing[0].min, Closes: len(agreeing)}
+	l.since = agreeing[0].at
+	for _, v := range agreeing {
+		l.best.To = max(l.best.To, v.max)
+		if v.at.monotonic > l.since.monotonic {
+			l.since = v.at
+		}
+	}
+}
+
+// timeout returns what is believed of the server's timeout now; 0 means
+// nothing.
+func (l *lessons) timeout(now instant) time.Duration {
+	if !l.any.Load() {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	age := elapsed(now, l.since)
+	if l.best.Timeout == 0 || age >= forgetAfter {
+		return 0
+	}
+	return l.best.Timeout + l.best.Timeout/10*time.Duration(age/fadeAfter)
+}
+
+// evidence returns what the belief rests on.
+func (l *lessons) evidence() Evidence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.best
+}
+
+// warnOnce reports, once, that connections are kept longer than the server
+// keeps them.
+func (l *lessons) warnOnce(ttl time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.warned || l.best.Timeout == 0 || ttl <= l.best.Timeout {
+		return false
+	}
+	l.warned = true
+	return true
+}
+
+// maxLessons bounds the memory for addresses of long ago.
+const maxLessons = 4096
+
+// lessonsFor returns what is known of an address. The caller holds Pool.mu.
+func (p *Pool) lessonsForLocked(k key) *lessons {
+	if l := p.lessons[k]; l != nil {
+		return l
+	}
+	for old := range p.lessons {
+		if len(p.lessons) < maxLessons {
+			break
+		}
+		if p.buckets[old] == nil {
+			delete(p.lessons, old)
+		}
+	}
+	l := &lessons{}
+	p.lessons[k] = l
+	return l
+}
+
+// peerClosed is called at once when the peer of a connection hangs up.
+func (p *Pool) peerClosed(c *Conn) {
+	now := readClocks()
+	c.hungUp.Store(true)
+	var after aftermath
+	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
+	if wasIdle && c.bucket.learns() {
+		c.bucket.lessons.note(idle, now)
+		p.warn(c.bucket)
+	}
+	p.settle(&after, now)
+}
+
+func (b *bucket) learns() bool { return !b.policy.learningOff }
+
+// warn tells an operator, once for each address, that the configured TTL is
+// longer than what the server tolerates.
+func (p *Pool) warn(b *bucket) {
+	ttl := b.policy.ttl
+	if ttl == 0 || !b.lessons.warnOnce(ttl) {
+		return
+	}
+	evidence := b.lessons.evidence()
+	p.traces.ttlTooLong(b.key.address, ttl, evidence)
+	if log := p.config.logger; log != nil {
+		log.Warn("TTL is longer than what the server tolerates",
+			"address", b.key.address, "ttl", ttl,
+			"closed_idle_from", evidence.From, "closed_idle_to", evidence.To, "times", evidence.Closes)
+	}
+}

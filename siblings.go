@@ -1,0 +1,34 @@
+package ttlpool
+
+// A stale connection makes its siblings suspect: those to the same address that
+// have been idle at least as long. Most of the time the same close has ended
+// them too. They are looked at, and only the dead ones go: closing all would
+// make every request dial at once.
+
+// checkSiblings evicts the dead ones among the idle connections that have been
+// idle as long as the lease's was.
+func (p *Pool) checkSiblings(stale lease) {
+	now := readClocks()
+	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, now) {
+		if why := suspect.conn.unfit(); why != NotClosed {
+			p.reject(suspect.conn, why, now)
+		} else {
+			p.release(suspect.conn, now, false)
+		}
+	}
+}
+
+// leaseSiblings leases the suspects, so that nobody gets one while it is looked
+// at.
+func (b *bucket) leaseSiblings(stale lease, now instant) (suspects []lease) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := b.idle.oldest; c != nil; {
+		newer := c.newer
+		if elapsed(now, c.idleSince) >= stale.idle {
+			suspects = append(suspects, b.leaseLocked(c, now))
+		}
+		c = newer
+	}
+	return suspects
+}
