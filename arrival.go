@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// arrival estimates when the last byte from the peer arrived, never too late.
+// arrival estimates when the last byte from the peer arrived, where the kernel
+// does not tell.
 //
 // The peer's keep-alive clock starts when it has sent its response. A caller
 // that reads slowly finds the bytes in the socket's buffer long after: the
 // time of the read would make the connection look younger than its peer
-// thinks. Some things are certain without the kernel's help: a response comes
-// after its request; a Read that had to wait returned what had just arrived;
-// and one that had not has returned what arrived after the socket was last
-// seen empty.
+// thinks. But a response comes after its request; a Read that had to wait
+// returned what had just arrived, unless the process was stalled meanwhile; and
+// one that had not has returned what arrived after the socket was last seen
+// empty.
 type arrival struct {
 	mu    sync.Mutex // guards the rest; nothing but assignments happens under it
 	last  instant    // not after the arrival of the last byte

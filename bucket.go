@@ -34,7 +34,8 @@ type bucket struct {
 	conns   map[*Conn]struct{} // all that are open
 	idle    idleList           // those of them without a lease
 	dials   map[*dial]struct{}
-	waiters waiterQueue // not empty only while nothing is idle
+	waiters waiterQueue // not empty only while nothing idle could serve them
+	closing int         // connections that are being closed, and hold their places
 
 	sessions bool // connections of this key have turned out to have sessions
 	keepNone bool // CloseIdle was called, and no request has come since
@@ -116,31 +117,48 @@ func (b *bucket) evictLocked(c *Conn, reason CloseReason) {
 	c.closed = reason
 }
 
-// freeLocked gives up the place of an evicted connection or a failed dial.
+// freeLocked gives up the place of a closed connection or a failed dial.
 func (b *bucket) freeLocked(after *aftermath) {
 	after.freed++
 	b.dialForWaitersLocked(after)
 	b.vacatedLocked(after)
 }
 
-// discardLocked takes a connection out to be closed.
+// discardLocked takes a connection out to be closed. Its place is free when it
+// is closed, so that the peer never sees more than the limit; but nobody waits
+// for a Close that may hang.
 func (b *bucket) discardLocked(c *Conn, reason CloseReason, after *aftermath) {
 	b.evictLocked(c, reason)
 	after.victims = append(after.victims, c)
-	b.freeLocked(after)
+	if c.mayHang() {
+		b.freeLocked(after)
+	} else {
+		b.closing++
+		c.closing = true
+	}
 }
 
-// give takes out a connection that the caller will close; false means that
-// somebody else has.
-func (b *bucket) give(c *Conn, reason CloseReason, after *aftermath) bool {
+// discard is discardLocked for one that may have been taken out already; then
+// it is false.
+func (b *bucket) discard(c *Conn, reason CloseReason, after *aftermath) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.closed != NotClosed {
 		return false
 	}
-	b.evictLocked(c, reason)
-	b.freeLocked(after)
+	b.discardLocked(c, reason, after)
 	return true
+}
+
+// gone frees the place of a connection that has been closed.
+func (b *bucket) gone(c *Conn, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closing {
+		c.closing = false
+		b.closing--
+		b.freeLocked(after)
+	}
 }
 
 // vacatedLocked notes that nothing is left in the bucket.
@@ -151,7 +169,7 @@ func (b *bucket) vacatedLocked(after *aftermath) {
 }
 
 func (b *bucket) vacantLocked() bool {
-	return len(b.conns) == 0 && len(b.dials) == 0 && b.waiters.len == 0
+	return len(b.conns)+b.closing+len(b.dials)+b.waiters.len == 0
 }
 
 // dialForWaitersLocked begins a dial for each waiter that has none, first come
@@ -173,21 +191,22 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 	}
 }
 
-// placeLocked reports whether there is a place for one more connection. Idle
-// ones make way: if they could serve those who wait, nobody would wait.
+// placeLocked reports whether there is a place for one more connection. If not,
+// an idle one makes way: if it could serve those who wait, nobody would wait.
 func (b *bucket) placeLocked(after *aftermath) bool {
 	limit := b.policy.maxConns
-	if limit == 0 || len(b.conns)+len(b.dials) < limit {
+	if limit == 0 || len(b.conns)+b.closing+len(b.dials) < limit {
 		return true
 	}
-	if b.idle.oldest == nil {
+	if b.idle.oldest == nil || b.closing > 0 {
 		return false
 	}
 	c := b.idle.oldest
 	b.evictLocked(c, ClosedMadeWay)
 	after.victims = append(after.victims, c)
-	after.freed++
-	return true
+	b.closing++
+	c.closing = true
+	return false // not before it is closed
 }
 
 // dialLocked begins a dial for one waiter, with its values but not its
@@ -402,6 +421,13 @@ func (b *bucket) makeRoomLocked(after *aftermath) bool {
 		b.discardLocked(b.idle.oldest, ClosedMaxIdle, after)
 	}
 	return b.pool.reserveIdle()
+}
+
+// expired says why a connection that is leased should not be used at now.
+func (b *bucket) expired(c *Conn, now instant) CloseReason {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.policy.expired(c.lifetimeLocked(now), now)
 }
 
 // keepLocked makes a connection idle, in the place that was made for it, and

@@ -48,6 +48,8 @@ type Conn struct {
 	idleSince   instant       // what the idle time counts from
 	idleAtLease time.Duration // the idle time at the last checkout
 	closed      CloseReason
+	closing     bool  // it is being closed, and holds its place
+	readBefore  int64 // bytes read before the last checkout
 	older       *Conn // neighbours in the bucket's idle list
 	newer       *Conn
 }
@@ -174,6 +176,11 @@ func newConn(b *bucket, made link, random float64, now instant) *Conn {
 
 // Read reads from the connection.
 func (c *Conn) Read(p []byte) (int, error) {
+	if c.wire != nil && c.wire.kernel != nil { // which knows when it arrived
+		n, err := c.inner.Read(p)
+		c.read.Add(int64(n))
+		return n, err
+	}
 	before := readClocks()
 	n, err := c.inner.Read(p)
 	if n > 0 {
@@ -285,13 +292,41 @@ func (c *Conn) infoAt(now instant) ConnInfo {
 	}
 }
 
-// lastArrival is what the idle time counts from. A session's reads are not
-// seen here; it tells its peer as it reads, which is activity there too.
+const (
+	// answeredAtOnce is how soon a response ends to be dated by its request:
+	// that is certainly not too late, and costs nothing.
+	answeredAtOnce = 5 * time.Millisecond
+	// serverBuffer is the size from which the end of a response may have
+	// waited in the server's own buffer, its keep-alive clock running.
+	serverBuffer = 64 << 10
+	// kernelGrain is how coarse the kernel's time of the last arrival is.
+	kernelGrain = 5 * time.Millisecond
+)
+
+// lastArrival is what the idle time counts from: when the last byte arrived, as
+// the kernel tells, or else what is certainly not too late.
+//
+// A session's reads are not seen here; it tells its peer as it reads, which is
+// activity there too.
 func (c *Conn) lastArrival(now instant) instant {
 	if c.session != nil {
 		return now
 	}
-	return c.arrival.latest()
+	if c.wire == nil || c.wire.kernel == nil {
+		return c.arrival.latest()
+	}
+	wrote := c.arrival.lastWrite()
+	if elapsed(now, wrote) <= answeredAtOnce || c.read.Load()-c.readBefore > serverBuffer {
+		return wrote
+	}
+	info, ok := c.wire.kernel.Info()
+	if !ok {
+		return wrote
+	}
+	if arrived := now.before(info.SinceArrival + kernelGrain); arrived.monotonic > wrote.monotonic {
+		return arrived
+	}
+	return wrote
 }
 
 func (c *Conn) lifetimeLocked(now instant) lifetime {
@@ -395,12 +430,25 @@ func (c *Conn) listen() {
 func (c *Conn) shut() {
 	c.watched.Stop()
 	var closer io.Closer = c.inner
-	if c.session != nil {
+	switch {
+	case c.session != nil:
 		closer = c.session
+	case c.brokenOff():
+		closer = belowTLS(c.inner) // TLS would wait to say goodbye, for 5 s
 	}
 	if c.mayHang() {
 		go closer.Close()
 		return
 	}
 	_ = closer.Close() // nobody is left to whom an error would matter
+}
+
+// brokenOff reports whether an evicted connection may be in the middle of
+// something.
+func (c *Conn) brokenOff() bool {
+	switch c.closed { // no longer changes
+	case ClosedFailed, ClosedUnread, ClosedStale, ClosedPoolClosed:
+		return true
+	}
+	return false
 }

@@ -147,6 +147,11 @@ func readClocks() instant { return instantOf(time.Now()) }
 // time returns what the wall clock showed.
 func (i instant) time() time.Time { return time.Unix(0, i.wall) }
 
+// before returns the instant so long before.
+func (i instant) before(d time.Duration) instant {
+	return instant{wall: i.wall - int64(d), monotonic: i.monotonic - int64(d)}
+}
+
 // elapsed is the larger of the monotonic and the wall-clock time since then.
 // The monotonic clock stands still while a machine is suspended and the
 // server's does not; the wall clock may be set back.

@@ -22,5 +22,18 @@ func (b *bucket) leaseLocked(c *Conn, now instant) lease {
 		l.idle = c.idleAtLease
 	}
 	c.leases++
+	c.readBefore = c.read.Load()
 	return l
+}
+
+// unfit says why a reused connection cannot be used after all. One that was
+// waited for has aged while its waiter woke up: by milliseconds, or by hours if
+// the machine was suspended.
+func (l lease) unfit(waited bool, now instant) CloseReason {
+	if waited {
+		if reason := l.conn.bucket.expired(l.conn, now); reason != NotClosed {
+			return reason
+		}
+	}
+	return l.conn.unfit()
 }

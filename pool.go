@@ -170,7 +170,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 			now = readClocks()
 		}
 		if l.reused {
-			if why = l.conn.unfit(); why != NotClosed {
+			if why = l.unfit(w != nil, now); why != NotClosed {
 				dead = l.conn
 				continue
 			}
@@ -279,9 +279,7 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 			result, due = c.bucket.put(c, now, false, &after)
 		} else {
 			result = putAway
-			if c.bucket.give(c, ClosedMaxIdle, &after) {
-				after.victims = append(after.victims, c)
-			}
+			c.bucket.discard(c, ClosedMaxIdle, &after)
 		}
 	}
 	p.settle(&after, now)
@@ -370,15 +368,17 @@ func (p *Pool) strayBytes(c *Conn) {
 // wait for a Close that may hang.
 func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
 	var after aftermath
-	if !c.bucket.give(c, reason, &after) {
+	if !c.bucket.discard(c, reason, &after) {
 		return nil
 	}
+	after.victims = nil // it is closed here, for its error
 	c.watched.Stop()
 	if c.mayHang() {
 		p.settle(&after, now)
 		err = c.inner.Close()
 	} else {
 		err = c.inner.Close()
+		c.bucket.gone(c, &after)
 		p.settle(&after, now)
 	}
 	p.noteClosed(c, now)
@@ -388,10 +388,8 @@ func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
 // discard is close for those who cannot wait for a Close that hangs.
 func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 	var after aftermath
-	if c.bucket.give(c, reason, &after) {
-		after.victims = append(after.victims, c)
-		p.settle(&after, now)
-	}
+	c.bucket.discard(c, reason, &after)
+	p.settle(&after, now)
 }
 
 // settle does what must not be done under a lock.
@@ -402,6 +400,7 @@ func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 func (p *Pool) settle(after *aftermath, now instant) {
 	for _, c := range after.victims {
 		c.shut()
+		c.bucket.gone(c, after)
 	}
 	for _, d := range after.begin {
 		p.dials.Add(1)

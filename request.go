@@ -3,12 +3,15 @@ package ttlpool
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ttlpool/ttlpool/internal/connect"
 	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/idna"
 )
 
 // validate finds what is wrong with a request before anything is dialled or
@@ -74,17 +77,28 @@ func upgradesToWebSocket(h http.Header) bool {
 		httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade")
 }
 
-// asciiAddress returns host and port, the host in ASCII (punycode), if it can
-// be; if not, the dialer will say what it thinks of it.
+// asciiAddress returns host and port, the host in ASCII as names are looked up
+// (RFC 5891, 5), if it can be; if not, the dialer will say what it thinks of it.
 func asciiAddress(u *url.URL) string {
 	address := u.Host
 	if u.Port() == "" {
 		address = connect.Address(u)
 	}
-	if ascii, err := httpguts.PunycodeHostPort(address); err == nil {
-		return ascii
+	if isASCII(address) {
+		return address
 	}
-	return address
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		host = ascii
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 func closeBody(req *http.Request) {

@@ -5,12 +5,16 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/ttlpool/ttlpool/internal/h1"
 	"github.com/ttlpool/ttlpool/internal/h2"
 )
 
 // stream sends the request on a connection that speaks HTTP/2, as one of
 // several. It gives its lease back when the response has ended.
 func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
+	if req.Body != nil && req.Body != http.NoBody {
+		req = withBody(req, faultyBody{req.Body})
+	}
 	resp, err := session.RoundTrip(req)
 	if err != nil {
 		failed := f.failed(l, err, unknownBytes, unknownBytes, second)
@@ -18,13 +22,24 @@ func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second boo
 		return nil, failed
 	}
 	resp.Request = f.original
-	body := &streamBody{source: resp.Body, flight: f, conn: l.conn}
+	stream := &streamBody{source: resp.Body, flight: f, conn: l.conn}
 	if resp.Body == http.NoBody {
-		body.end()
+		stream.end()
 		return resp, nil
 	}
-	resp.Body = body
+	resp.Body = stream
 	return resp, nil
+}
+
+// faultyBody is a request's body that marks its errors as the request's own.
+type faultyBody struct{ io.ReadCloser }
+
+func (b faultyBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &h1.RequestError{Err: err}
+	}
+	return n, err
 }
 
 // unknownBytes stands for the size of an exchange that was not counted.

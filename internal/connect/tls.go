@@ -39,8 +39,21 @@ func (d *Dialer) configFor(address string, protocols []string) (*tls.Config, err
 		}
 		config.ServerName = host
 	}
-	config.NextProtos = protocols
+	config.NextProtos = offered(config.NextProtos, protocols)
 	return config, nil
+}
+
+// offered returns what is offered by ALPN: what is spoken here, and what the
+// caller wants to offer besides. Where that is only HTTP/1.1, it need not be
+// said.
+func offered(callers, protocols []string) []string {
+	foreign := slices.DeleteFunc(slices.Clone(callers), func(name string) bool {
+		return name == "h2" || name == HTTP1
+	})
+	if slices.Equal(protocols, onlyHTTP1) && !slices.Contains(callers, HTTP1) {
+		return foreign
+	}
+	return slices.Concat(protocols, foreign)
 }
 
 // handshake makes a TLS connection ready, or closes it.

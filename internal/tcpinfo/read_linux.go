@@ -54,10 +54,11 @@ func read(fd int) (Info, bool) {
 	}
 	acked := int64(raw.Bytes_acked) - 1
 	return Info{
-		Acked:      acked,
-		Sent:       acked + int64(unacked),
-		PeerClosed: raw.State == closeWait,
-		RoundTrip:  time.Duration(raw.Rtt) * time.Microsecond,
-		Variation:  time.Duration(raw.Rttvar) * time.Microsecond,
+		Acked:        acked,
+		Sent:         acked + int64(unacked),
+		SinceArrival: time.Duration(raw.Last_data_recv) * time.Millisecond,
+		PeerClosed:   raw.State == closeWait,
+		RoundTrip:    time.Duration(raw.Rtt) * time.Microsecond,
+		Variation:    time.Duration(raw.Rttvar) * time.Microsecond,
 	}, true
 }

@@ -8,6 +8,8 @@ type Info struct {
 	// Acked is how many bytes of ours the peer's kernel has acknowledged, and
 	// Sent how many ours has accepted, over the life of the connection.
 	Acked, Sent int64
+	// SinceArrival is how long ago the last data arrived, to a few milliseconds.
+	SinceArrival time.Duration
 	// PeerClosed says that a FIN has come and none was sent.
 	PeerClosed bool
 	// RoundTrip is the smoothed round-trip time, Variation its mean deviation.
