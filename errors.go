@@ -41,9 +41,11 @@ type ExchangeError struct {
 	// Stale is true if the connection had served before and failed without a
 	// byte of a response: the peer has most likely closed it while it was idle.
 	Stale bool
-	// Written and Read count the bytes of this exchange alone; they are
-	// negative if that is not known, as in HTTP/2.
-	Written, Read int64
+	// Written and Read count the bytes of this exchange alone, and Acknowledged
+	// those that the peer's kernel had acknowledged when it failed (on the wire,
+	// so that TLS has more than were written). What is not known is negative:
+	// all of them in HTTP/2, Acknowledged wherever the kernel does not tell.
+	Written, Acknowledged, Read int64
 	// Retried is true if this was already the second try.
 	Retried bool
 	// NotRetried says why the request was not sent again.
@@ -54,7 +56,7 @@ type ExchangeError struct {
 
 // Error names the peer, what went wrong, and the history of the connection:
 //
-//	hub:80: stale connection: EOF after 15.98s idle (age 4m10s, 31 uses; 412 bytes written, 0 read); not retried: POST is not idempotent
+//	hub:80: stale connection: EOF after 15.98s idle (age 4m10s, 31 uses; 412 bytes written, 412 acknowledged, 0 read); not retried: POST is not idempotent
 func (e *ExchangeError) Error() string {
 	var text strings.Builder
 	text.WriteString(e.Conn.Address)
@@ -65,7 +67,11 @@ func (e *ExchangeError) Error() string {
 	}
 	fmt.Fprintf(&text, " (age %v, %s", rounded(e.Conn.Age), counted(int64(e.Conn.Uses), "use"))
 	if e.Written >= 0 {
-		fmt.Fprintf(&text, "; %s written, %d read", counted(e.Written, "byte"), e.Read)
+		fmt.Fprintf(&text, "; %s written", counted(e.Written, "byte"))
+		if e.Acknowledged >= 0 {
+			fmt.Fprintf(&text, ", %d acknowledged", e.Acknowledged)
+		}
+		fmt.Fprintf(&text, ", %d read", e.Read)
 	}
 	text.WriteString(")")
 	if e.Retried {

@@ -332,7 +332,10 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	resp, err := x.Do(req)
 	if err != nil {
 		failed := f.failed(l, err, x.Sent(), x.Received(), second)
-		failed.unseen = !failed.own && x.unseen(err)
+		evidence := conn.evidenceSince(x.before)
+		failed.acknowledged = evidence.acknowledged()
+		failed.unseen = !failed.own && l.reused &&
+			(errors.Is(err, h1.ErrPremature) || failed.received == 0 && evidence.unseen())
 		return nil, failed
 	}
 	resp.Request = f.original
@@ -343,9 +346,10 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 // failedExchange is a failure with its error.
 type failedExchange struct {
 	failure
-	err   error
-	lease lease
-	info  ConnInfo
+	err          error
+	lease        lease
+	info         ConnInfo
+	acknowledged int64
 }
 
 // failed gathers what is known of a failed exchange.
@@ -374,9 +378,10 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 			replayable: f.replayable(),
 			method:     f.request.Method,
 		},
-		err:   err,
-		lease: l,
-		info:  info,
+		err:          err,
+		lease:        l,
+		info:         info,
+		acknowledged: unknownBytes,
 	}
 }
 
@@ -409,7 +414,7 @@ func (f *flight) report(e *failedExchange, again bool) error {
 		return e.err
 	}
 	err := &ExchangeError{
-		Conn: e.info, Stale: e.stale(), Written: e.sent, Read: e.received,
+		Conn: e.info, Stale: e.stale(), Written: e.sent, Acknowledged: e.acknowledged, Read: e.received,
 		Retried: e.second, NotRetried: e.notRetried(), Err: e.err,
 	}
 	if !err.Stale {
@@ -465,16 +470,6 @@ func (x *exchange) Answered(resp *http.Response) {
 	h := parseKeepAlive(values)
 	pool.badHints.Add(int64(h.unusable))
 	x.lease.conn.applyHint(h)
-}
-
-// unseen reports whether the server has certainly not seen the request of a
-// failed exchange.
-func (x *exchange) unseen(err error) bool {
-	if !x.lease.reused {
-		return false
-	}
-	return errors.Is(err, h1.ErrPremature) ||
-		x.Received() == 0 && x.lease.conn.evidenceSince(x.before).unseen()
 }
 
 // reasonFor says why a connection is closed after an exchange.

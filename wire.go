@@ -72,6 +72,15 @@ func (e evidence) unseen() bool {
 	return e.counted && e.closed && e.acked <= e.before
 }
 
+// acknowledged is how many bytes of the request the peer's kernel has
+// acknowledged, or unknownBytes.
+func (e evidence) acknowledged() int64 {
+	if !e.counted {
+		return unknownBytes
+	}
+	return max(0, e.acked-e.before)
+}
+
 // premature reports whether a response that is beginning now cannot be an answer
 // to the request: a real answer carries the acknowledgement with it.
 func (e evidence) premature() bool {
