@@ -3,6 +3,7 @@ package ttlpool
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"time"
 )
@@ -54,4 +55,169 @@ func (d *dial) run() {
 	if err == nil && made.conn == nil {
 		err = errDialNil
 	}
+}
+
+// dialForWaitersLocked begins a dial for each waiter that has none, first come
+// first served, while there are places. Every waiter gets a dial of its own
+// even if others are in progress that nobody waits for: those may hang. Where
+// connections have sessions, one dial is for all.
+func (b *bucket) dialForWaitersLocked(after *aftermath) {
+	if b.closed {
+		return
+	}
+	for w := b.waiters.first; w != nil && b.placeLocked(after); w = w.next {
+		if w.dial == nil {
+			b.dialLocked(w, after)
+			b.pool.places.Add(1) // at once: Shutdown must not see none in between
+		}
+		if b.sessions {
+			return
+		}
+	}
+}
+
+// placeLocked reports whether there is a place for one more connection. If not,
+// an idle one makes way: if it could serve those who wait, nobody would wait.
+func (b *bucket) placeLocked(after *aftermath) bool {
+	limit := b.policy.maxConns
+	if limit == 0 || len(b.conns)+b.closing+len(b.dials) < limit {
+		return true
+	}
+	if b.idle.oldest == nil || b.closing > 0 {
+		return false
+	}
+	c := b.idle.oldest
+	b.evictLocked(c, ClosedMadeWay)
+	after.victims = append(after.victims, c)
+	b.closing++
+	c.closing = true
+	return false // not before it is closed
+}
+
+// dialLocked begins a dial for one waiter, with its values but not its
+// cancellation.
+func (b *bucket) dialLocked(w *waiter, after *aftermath) {
+	d := &dial{bucket: b, owner: w}
+	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(w.ctx))
+	w.dial = d
+	b.dials[d] = struct{}{}
+	after.begin = append(after.begin, d)
+}
+
+// dialled takes in what a dial has come to. A connection serves the waiter
+// that has this dial to itself, or the one that waits longest, or becomes
+// idle. An error goes to the waiter for which the dial was begun, if it still
+// waits.
+func (b *bucket) dialled(d *dial, made link, failure grant, now instant) {
+	var after aftermath
+	if failure.err != nil {
+		b.dialFailed(d, failure, &after)
+		b.pool.settle(&after, now)
+		return
+	}
+	c := newConn(b, made, rand.Float64(), now)
+	c.watch()
+	spare := b.admit(d, c, now, &after)
+	b.pool.settle(&after, now)
+	if spare {
+		b.pool.release(c, now, false)
+	}
+	b.pool.watchSession(c)
+}
+
+// dialFailed passes on a failure.
+func (b *bucket) dialFailed(d *dial, failure grant, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.dials, d)
+	if d.owner != nil {
+		b.grantLocked(d.owner, failure)
+	}
+	for b.sessions && b.waiters.first != nil && b.waiters.first.dial == nil {
+		b.grantLocked(b.waiters.first, failure) // the dial was for all of them
+	}
+	b.freeLocked(after)
+}
+
+// admit takes in a connection. If nobody waits for it, spare is true and it has
+// a lease.
+func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.dials, d)
+	b.conns[c] = struct{}{}
+	if b.closed {
+		b.discardLocked(c, ClosedPoolClosed, after)
+		return false
+	}
+	surplus := b.shareLocked(now) != nil || b.sessions && b.idle.newest != nil
+	first := b.leaseLocked(c, now)
+	served := b.waiters.first
+	if d.owner != nil && !d.owner.queued {
+		served = d.owner
+	}
+	if served != nil {
+		b.passOnLocked(d, served)
+		b.grantLocked(served, grant{lease: first})
+	}
+	if c.session != nil {
+		b.sessions = true
+		b.serveWaitersLocked(c, now)
+		b.stopSpareDialsLocked(after)
+	}
+	if served == nil && surplus {
+		b.discardLocked(c, ClosedSurplus, after)
+		return false
+	}
+	return served == nil
+}
+
+// stopSpareDialsLocked stops the dials that nobody waits for.
+func (b *bucket) stopSpareDialsLocked(after *aftermath) {
+	for d := range b.dials {
+		if d.owner == nil {
+			after.stop = append(after.stop, d)
+		}
+	}
+}
+
+// passOnLocked keeps every waiter provided for when the dial of one has served
+// another: the two swap dials.
+func (b *bucket) passOnLocked(d *dial, served *waiter) {
+	if owner := d.owner; owner != nil && owner != served {
+		owner.dial = served.dial
+		if served.dial != nil {
+			served.dial.owner = owner
+		}
+		served.dial = nil
+	}
+}
+
+// supplant closes a connection that its holder has found stale and begins a
+// dial for the same request, in the same place: nobody else can take it, so
+// the limit holds and the request need not queue again.
+func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*waiter, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || c.closed != NotClosed && c.session == nil {
+		return nil, ErrClosed
+	}
+	w := newWaiter(ctx, demand{})
+	switch {
+	case c.closed == NotClosed && c.leases == 1:
+		b.evictLocked(c, ClosedStale)
+		after.victims = append(after.victims, c)
+		b.dialLocked(w, after)
+		return w, nil
+	case c.closed == NotClosed:
+		c.leases-- // others go on with it, and nobody else
+		c.capacity = 0
+	}
+	if b.placeLocked(after) {
+		b.dialLocked(w, after)
+		b.pool.places.Add(1)
+	} else {
+		b.waiters.pushFront(w)
+	}
+	return w, nil
 }

@@ -167,34 +167,3 @@ func (p *Pool) lessonsForLocked(k key) *lessons {
 	p.lessons[k] = l
 	return l
 }
-
-// peerClosed is called at once when the peer of a connection hangs up.
-func (p *Pool) peerClosed(c *Conn) {
-	now := readClocks()
-	c.hungUp.Store(true)
-	var after aftermath
-	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
-	if wasIdle && c.bucket.learns() {
-		c.bucket.lessons.note(idle, now)
-		p.warn(c.bucket)
-	}
-	p.settle(&after, now)
-}
-
-func (b *bucket) learns() bool { return !b.policy.learningOff }
-
-// warn tells an operator, once for each address, that the configured TTL is
-// longer than what the server tolerates.
-func (p *Pool) warn(b *bucket) {
-	ttl := b.policy.ttl
-	if ttl == 0 || !b.lessons.warnOnce(ttl) {
-		return
-	}
-	evidence := b.lessons.evidence()
-	p.traces.ttlTooLong(b.key.address, ttl, evidence)
-	if log := p.config.logger; log != nil {
-		log.Warn("TTL is longer than what the server tolerates",
-			"address", b.key.address, "ttl", ttl,
-			"closed_idle_from", evidence.From, "closed_idle_to", evidence.To, "times", evidence.Closes)
-	}
-}

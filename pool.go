@@ -354,15 +354,6 @@ func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (lease, error)
 	return fresh, nil
 }
 
-// strayBytes closes a connection on which something came while it was idle,
-// unless it has been handed out meanwhile: then its holder finds out.
-func (p *Pool) strayBytes(c *Conn) {
-	var after aftermath
-	now := readClocks()
-	c.bucket.evictIdle(c, ClosedStrayBytes, now, &after)
-	p.settle(&after, now)
-}
-
 // close closes a connection for good, and returns what its Close says; only for
 // the first caller does it do anything. Those who wait for its place do not
 // wait for a Close that may hang.

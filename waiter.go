@@ -80,3 +80,41 @@ func (q *waiterQueue) remove(w *waiter) {
 	w.queued, w.ahead, w.next = false, nil, nil
 	q.len--
 }
+
+// grantLocked ends a wait. A dial still in progress for the waiter goes on,
+// for whoever comes.
+func (b *bucket) grantLocked(w *waiter, g grant) {
+	if w.queued {
+		b.waiters.remove(w)
+	}
+	if w.dial != nil {
+		w.dial.owner, w.dial = nil, nil
+	}
+	w.waiting = false
+	w.ready <- g // never blocks: there is one grant, and room for it
+}
+
+// leave ends a wait from the waiter's side; false means that a grant came
+// first.
+func (b *bucket) leave(w *waiter) bool {
+	var after aftermath
+	b.mu.Lock()
+	left := w.waiting
+	if left {
+		if w.queued {
+			b.waiters.remove(w)
+		}
+		if d := w.dial; d != nil {
+			d.owner, w.dial = nil, nil
+			if b.draining {
+				after.stop = append(after.stop, d) // nobody else will come for it
+			}
+		}
+		w.waiting = false
+		b.dialForWaitersLocked(&after) // where one dial is for all, it may have been this one's
+		b.vacatedLocked(&after)
+	}
+	b.mu.Unlock()
+	b.pool.settle(&after, instant{})
+	return left
+}

@@ -1,0 +1,65 @@
+package ttlpool
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/ttlpool/ttlpool/internal/h1"
+)
+
+// failedExchange is a failure with its error.
+type failedExchange struct {
+	failure
+	err          error
+	lease        lease
+	info         ConnInfo
+	acknowledged int64
+}
+
+// failed gathers what is known of a failed exchange.
+func (f *flight) failed(l lease, err error, sent, received int64, second bool) *failedExchange {
+	ctx := f.request.Context()
+	var fault *h1.RequestError
+	isFault := errors.As(err, &fault)
+	if isFault {
+		err = fault.Err
+	}
+	cancelled := ctx.Err() != nil
+	if cancelled && !isFault {
+		err = context.Cause(ctx) // says more than what came of it
+	}
+	info := l.conn.Info()
+	info.Idle = l.idle
+	return &failedExchange{
+		failure: failure{
+			reused:     l.reused,
+			second:     second,
+			own:        isFault || cancelled || errors.Is(err, h1.ErrHeaderTimeout),
+			timedOut:   isTimeout(err),
+			sent:       sent,
+			received:   received,
+			idempotent: f.transport.idempotent(f.request),
+			replayable: f.replayable(),
+			method:     f.request.Method,
+		},
+		err:          err,
+		lease:        l,
+		info:         info,
+		acknowledged: unknownBytes,
+	}
+}
+
+// isTimeout reports whether an error is a timeout: the kernel's, say, or that of
+// a deadline which somebody else has set.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func (e *failedExchange) closeReason() CloseReason {
+	if e.stale() {
+		return ClosedStale
+	}
+	return ClosedFailed
+}

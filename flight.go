@@ -1,0 +1,232 @@
+package ttlpool
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+
+	"github.com/ttlpool/ttlpool/internal/connect"
+	"github.com/ttlpool/ttlpool/internal/h1"
+	"github.com/ttlpool/ttlpool/internal/h2"
+	"github.com/ttlpool/ttlpool/internal/replay"
+)
+
+// flight is one request on its way.
+type flight struct {
+	transport *Transport
+	original  *http.Request
+	request   *http.Request // with the context that ends it
+	done      func()
+	proxy     *url.URL     // or nil
+	body      *replay.Body // records the body; nil: no need, or no use
+}
+
+func (f *flight) run() (*http.Response, error) {
+	l, err := f.acquire()
+	if err != nil {
+		closeBody(f.request)
+		return nil, err
+	}
+	return f.try(l)
+}
+
+// acquire gets a connection from the pool.
+func (f *flight) acquire() (lease, error) {
+	ctx := f.request.Context()
+	if choose := f.transport.proxy; choose != nil && ctx.Err() == nil {
+		var err error
+		if f.proxy, err = choose(f.request); err != nil {
+			return lease{}, err
+		}
+	}
+	d := demand{key: keyOf(f.request, f.proxy), strict: f.unrepeatable()}
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace == nil {
+		return f.transport.pool.acquire(ctx, d)
+	}
+	if trace.GetConn != nil {
+		trace.GetConn(d.key.address)
+	}
+	l, err := f.transport.pool.acquire(ctx, d)
+	if err == nil {
+		traceGotConn(trace, l)
+	}
+	return l, err
+}
+
+// unrepeatable reports whether the request could not be sent again, whatever
+// the kernel may prove.
+func (f *flight) unrepeatable() bool {
+	req := f.request
+	if !f.transport.idempotent(req) {
+		return true
+	}
+	return req.Body != nil && req.GetBody == nil && req.ContentLength > f.transport.replayLimit
+}
+
+// try sends the request on a connection, and again on a new one if that one
+// turns out stale and the table allows it.
+func (f *flight) try(l lease) (*http.Response, error) {
+	req := f.request
+	if l.reused && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		f.body = replay.New(req.Body, f.transport.replayLimit)
+		req = withBody(req, f.body.Attempt())
+	}
+	resp, failed := f.exchange(l, req, false)
+	if failed == nil {
+		f.settleBody()
+		return resp, nil
+	}
+	again := failed.retry()
+	err := f.report(failed, again)
+	if !again {
+		f.giveUp(l.conn, failed)
+		f.settleBody()
+		return nil, err
+	}
+	return f.tryAgain(l.conn, failed)
+}
+
+// tryAgain sends the request on a connection that takes the place of a stale
+// one.
+func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, error) {
+	f.transport.pool.retries.Add(1)
+	req, err := f.rewind()
+	if err != nil {
+		f.giveUp(stale, failed)
+		return nil, err
+	}
+	l, err := f.transport.pool.replace(req.Context(), stale, readClocks())
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		traceGotConn(trace, l)
+	}
+	resp, failed := f.exchange(l, req, true)
+	if failed == nil {
+		return resp, nil
+	}
+	f.giveUp(l.conn, failed)
+	return nil, f.report(failed, false)
+}
+
+// exchange sends the request on one connection.
+func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
+	f.transport.pool.requests.Add(1)
+	conn := l.conn
+	if session, ok := conn.session.(*h2.Conn); ok {
+		return f.stream(session, l, req, second)
+	}
+	x := &exchange{flight: f, lease: l, before: conn.sentOnWire()}
+	x.Settings = f.transport.settings
+	x.Conn = conn
+	x.Owner = x
+	if conn.bucket.key.forwards {
+		x.ViaProxy = true
+		x.ProxyAuthorization = connect.ProxyAuthorization(f.proxy)
+	}
+	resp, err := x.Do(req)
+	if err != nil {
+		failed := f.failed(l, err, x.Sent(), x.Received(), second)
+		evidence := conn.evidenceSince(x.before)
+		failed.acknowledged = evidence.acknowledged()
+		failed.unseen = !failed.own && l.reused &&
+			(errors.Is(err, h1.ErrPremature) || failed.received == 0 && evidence.unseen())
+		return nil, failed
+	}
+	resp.Request = f.original
+	resp.TLS = conn.tlsState()
+	return resp, nil
+}
+
+// report tells of a failed exchange and returns the error for the caller. What
+// was the caller's own doing comes back as it is.
+func (f *flight) report(e *failedExchange, again bool) error {
+	if e.own {
+		return e.err
+	}
+	err := &ExchangeError{
+		Conn: e.info, Stale: e.stale(), Written: e.sent, Acknowledged: e.acknowledged, Read: e.received,
+		Retried: e.second, NotRetried: e.notRetried(), Err: e.err,
+	}
+	if !err.Stale {
+		return err
+	}
+	pool := f.transport.pool
+	pool.stale.Add(1)
+	pool.checkSiblings(e.lease)
+	level := slog.LevelInfo
+	if !again {
+		pool.notRetried.Add(1)
+		level = slog.LevelWarn
+	}
+	pool.traces.stale(err)
+	if log := pool.config.logger; log != nil {
+		log.LogAttrs(f.request.Context(), level, "stale connection",
+			slog.String("address", err.Conn.Address), slog.String("method", e.method),
+			slog.Bool("retried", again), slog.Any("error", err))
+	}
+	return err
+}
+
+// giveUp ends the use of a connection on which the exchange has failed. One
+// with a session knows itself whether it is still good for others.
+func (f *flight) giveUp(conn *Conn, failed *failedExchange) {
+	if conn.session != nil {
+		f.transport.pool.release(conn, readClocks(), false)
+		return
+	}
+	f.transport.pool.discard(conn, failed.closeReason(), readClocks())
+}
+
+// rewind returns the request with its body at the beginning, for the last
+// time.
+func (f *flight) rewind() (*http.Request, error) {
+	switch {
+	case f.body != nil:
+		again := withBody(f.request, f.body.Attempt())
+		f.body.Settle()
+		return again, nil
+	case f.request.Body == nil || f.request.Body == http.NoBody:
+		return f.request, nil
+	}
+	body, err := f.request.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	return withBody(f.request, body), nil
+}
+
+// replayable reports whether the body can be sent again.
+func (f *flight) replayable() bool {
+	if f.body != nil {
+		return f.body.Replayable()
+	}
+	return f.request.Body == nil || f.request.Body == http.NoBody || f.request.GetBody != nil
+}
+
+// settleBody lets the body go: it will not be sent again.
+func (f *flight) settleBody() {
+	if f.body != nil {
+		f.body.Settle()
+	}
+}
+
+// finish is called at the end of the flight.
+func (f *flight) finish() {
+	if f.done != nil {
+		f.done()
+	}
+}
+
+// withBody returns a shallow copy of the request with another body.
+func withBody(req *http.Request, body io.ReadCloser) *http.Request {
+	other := *req
+	other.Body = body
+	return &other
+}

@@ -1,0 +1,108 @@
+package ttlpool
+
+import (
+	"crypto/tls"
+	"net"
+
+	"github.com/ttlpool/ttlpool/internal/hangup"
+	"github.com/ttlpool/ttlpool/internal/opaque"
+)
+
+// connKind says what a wrapped connection can be relied on to do.
+type connKind int
+
+const (
+	// kindUnknown may do nothing right but Read, Write and Close.
+	kindUnknown connKind = iota
+	// kindOpaque is one of unknown kind that was given working deadlines.
+	kindOpaque
+	// kindSocket is a socket of the kernel: deadlines unblock its calls, Close
+	// does not block, and a Read that returns less than it could has emptied
+	// it.
+	kindSocket
+	// kindTLS is TLS over one of the two above: a Read returns at most one
+	// record.
+	kindTLS
+)
+
+// kindOf takes nothing but the standard library's own types for sockets: a
+// wrapper of one may do anything in its Read and Close.
+func kindOf(c net.Conn) connKind {
+	switch c := c.(type) {
+	case *net.TCPConn, *net.UnixConn, *wire:
+		return kindSocket
+	case *opaque.Conn:
+		return kindOpaque
+	case *tls.Conn:
+		if kindOf(c.NetConn()) != kindUnknown {
+			return kindTLS
+		}
+	}
+	return kindUnknown
+}
+
+// prepare is for the connections that a Transport dials: it counts what goes
+// over sockets, and makes the deadlines of all others work.
+func prepare(c net.Conn) net.Conn {
+	switch kindOf(c) {
+	case kindSocket:
+		return newWire(c)
+	case kindUnknown:
+		return opaque.New(c)
+	}
+	return c
+}
+
+// transparent is prepare for a connection that somebody else has made ready:
+// what its socket has sent is not known.
+func transparent(c net.Conn) net.Conn {
+	if kindOf(c) == kindUnknown {
+		return opaque.New(c)
+	}
+	return c
+}
+
+// belowTLS returns the connection below TLS.
+func belowTLS(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return c
+}
+
+// bare returns what somebody has dialled, without what was put around it here.
+func bare(c net.Conn) net.Conn {
+	switch c := c.(type) {
+	case *opaque.Conn:
+		return c.NetConn()
+	case *wire:
+		return c.Conn
+	}
+	return c
+}
+
+// prober looks at an idle connection without reading from it.
+type prober interface{ State() hangup.State }
+
+func proberOf(c net.Conn) prober {
+	if o, ok := c.(*opaque.Conn); ok {
+		return heard{o}
+	}
+	if p := hangup.NewProbe(bare(c)); p != nil {
+		return p
+	}
+	return nil
+}
+
+// heard is the prober of an opaque connection.
+type heard struct{ conn *opaque.Conn }
+
+func (h heard) State() hangup.State {
+	switch pending, ended := h.conn.Heard(); {
+	case pending:
+		return hangup.Pending
+	case ended:
+		return hangup.HungUp
+	}
+	return hangup.Quiet
+}

@@ -1,0 +1,98 @@
+package ttlpool
+
+import (
+	"time"
+)
+
+// putResult is what became of a connection that was given back.
+type putResult int
+
+const (
+	putAway putResult = iota // it serves another, or is closed
+	putIdle                  // it is idle
+	putFull                  // the pool has no room for an idle one; it is leased still
+)
+
+// put takes a lease back. The connection serves whoever waits, becomes idle,
+// or is closed. served says that an exchange was run. If it is kept, due says
+// how soon the reaper must look at it.
+func (b *bucket) put(c *Conn, now instant, served bool, after *aftermath) (result putResult, due time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closed != NotClosed {
+		return putAway, 0
+	}
+	if c.leases == 0 {
+		panic("ttlpool: Release of a connection that is not checked out")
+	}
+	c.reused = true
+	if served {
+		c.uses++
+		c.idleSince = c.lastArrival(now)
+	}
+	c.leases--
+	if c.leases > 0 {
+		b.serveWaitersLocked(c, now)
+		return putAway, 0
+	}
+	reason := b.unkeepableLocked(c, now)
+	switch {
+	case reason != NotClosed:
+		b.discardLocked(c, reason, after)
+	case b.waiters.first != nil:
+		b.grantLocked(b.waiters.first, grant{lease: b.leaseLocked(c, now)})
+		b.serveWaitersLocked(c, now)
+	case b.makeRoomLocked(after):
+		return putIdle, b.keepLocked(c, now)
+	default:
+		c.leases++
+		return putFull, 0
+	}
+	return putAway, 0
+}
+
+// unkeepableLocked says why a connection that was given back cannot serve
+// again, nor be kept if nobody waits for it.
+func (b *bucket) unkeepableLocked(c *Conn, now instant) CloseReason {
+	switch reason := b.policy.expired(c.lifetimeLocked(now), now); {
+	case c.capacity == 0 || c.hungUp.Load():
+		return ClosedHungUp
+	case reason != NotClosed:
+		return reason
+	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, c.lifetimeLocked(now), now):
+		return ClosedMadeWay
+	case b.waiters.first != nil:
+		return NotClosed
+	case b.draining:
+		return ClosedPoolClosed
+	case b.keepNone:
+		return ClosedCloseIdle
+	}
+	return NotClosed
+}
+
+// makeRoomLocked takes a place for an idle connection; false means that one of
+// another address must go first. Where this address has as many as it may, the
+// oldest makes way.
+func (b *bucket) makeRoomLocked(after *aftermath) bool {
+	if limit := b.policy.maxIdle; limit > 0 && b.idle.len >= limit {
+		b.discardLocked(b.idle.oldest, ClosedMaxIdle, after)
+	}
+	return b.pool.reserveIdle()
+}
+
+// keepLocked makes a connection idle, in the place that was made for it, and
+// returns how soon the reaper must look at it.
+func (b *bucket) keepLocked(c *Conn, now instant) time.Duration {
+	after := b.idle.newest
+	for after != nil && after.idleSince.monotonic > c.idleSince.monotonic {
+		after = after.older
+	}
+	b.idle.insert(c, after)
+	c.idle = true
+	left, slack, limited := b.policy.due(c.lifetimeLocked(now), now)
+	if limited == NotClosed {
+		return noDelay
+	}
+	return left - slack/2
+}

@@ -1,0 +1,69 @@
+package ttlpool
+
+import (
+	"github.com/ttlpool/ttlpool/internal/opaque"
+)
+
+// watch has the pool told at once when the peer hangs up. It is called once,
+// before the connection is handed out. A session notices by itself.
+func (c *Conn) watch() {
+	if c.session == nil {
+		c.watched = c.bucket.pool.watch.Register(bare(belowTLS(c.inner)), func() { c.bucket.pool.peerClosed(c) })
+	}
+}
+
+// listen is watch for a connection without a socket, while it is idle.
+func (c *Conn) listen() {
+	o, ok := belowTLS(c.inner).(*opaque.Conn)
+	if !ok || c.session != nil {
+		return
+	}
+	o.Listen(func() {
+		switch pending, ended := o.Heard(); {
+		case pending:
+			c.bucket.pool.strayBytes(c)
+		case ended:
+			c.bucket.pool.peerClosed(c)
+		}
+	})
+}
+
+// peerClosed is called at once when the peer of a connection hangs up.
+func (p *Pool) peerClosed(c *Conn) {
+	now := readClocks()
+	c.hungUp.Store(true)
+	var after aftermath
+	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
+	if wasIdle && c.bucket.learns() {
+		c.bucket.lessons.note(idle, now)
+		p.warn(c.bucket)
+	}
+	p.settle(&after, now)
+}
+
+// strayBytes closes a connection on which something came while it was idle,
+// unless it has been handed out meanwhile: then its holder finds out.
+func (p *Pool) strayBytes(c *Conn) {
+	var after aftermath
+	now := readClocks()
+	c.bucket.evictIdle(c, ClosedStrayBytes, now, &after)
+	p.settle(&after, now)
+}
+
+func (b *bucket) learns() bool { return !b.policy.learningOff }
+
+// warn tells an operator, once for each address, that the configured TTL is
+// longer than what the server tolerates.
+func (p *Pool) warn(b *bucket) {
+	ttl := b.policy.ttl
+	if ttl == 0 || !b.lessons.warnOnce(ttl) {
+		return
+	}
+	evidence := b.lessons.evidence()
+	p.traces.ttlTooLong(b.key.address, ttl, evidence)
+	if log := p.config.logger; log != nil {
+		log.Warn("TTL is longer than what the server tolerates",
+			"address", b.key.address, "ttl", ttl,
+			"closed_idle_from", evidence.From, "closed_idle_to", evidence.To, "times", evidence.Closes)
+	}
+}
