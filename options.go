@@ -49,7 +49,7 @@ type hostRule struct {
 	policy  policy // what the options for all and then opts add up to
 }
 
-// The defaults. There is no TTL unless it is configured.
+// The defaults. No TTL is configured; hints and learning bring one.
 const (
 	defaultMargin         = time.Second
 	defaultMaxIdle        = 4096

@@ -31,9 +31,10 @@ type Transport struct {
 	replayLimit        int64
 }
 
-// NewTransport returns a transport. With no option at all it keeps idle
-// connections without a TTL: state one, or the server's timeout. It is an error
-// if options contradict each other or the base cannot be honoured.
+// NewTransport returns a transport. With no option at all it goes by what
+// servers say of their keep-alive timeout and what their closes teach of it;
+// better is to state a TTL, or the server's timeout. It is an error if options
+// contradict each other or the base cannot be honoured.
 func NewTransport(opts ...Option) (*Transport, error) {
 	c, err := transportConfig(opts)
 	if err != nil {
