@@ -1,0 +1,132 @@
+package ttlpool
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// at is an instant so long after the beginning, on both clocks.
+func at(d time.Duration) instant { return instant{wall: int64(d), monotonic: int64(d)} }
+
+// taught returns lessons of closes, one a minute, after these idle times.
+func taught(idle ...time.Duration) (*lessons, instant) {
+	l := &lessons{}
+	now := at(time.Hour)
+	for _, d := range idle {
+		now = now.before(-time.Minute)
+		l.note(d, now)
+	}
+	return l, now
+}
+
+func TestClosesAtOneIdleTimeAreATimeout(t *testing.T) {
+	l, now := taught(16*time.Second, 15990*time.Millisecond)
+	assert.Zero(t, l.timeout(now), "two may be odd")
+	l.note(16010*time.Millisecond, now.before(-time.Minute))
+	assert.Equal(t, 15990*time.Millisecond, l.timeout(now))
+	assert.Equal(t, Evidence{
+		Timeout: 15990 * time.Millisecond, From: 15990 * time.Millisecond, To: 16010 * time.Millisecond, Closes: 3,
+	}, l.evidence())
+}
+
+func TestSingleOddClosesTeachNothing(t *testing.T) {
+	l, now := taught(300*time.Millisecond, 16*time.Second, 2*time.Second, 16*time.Second, 16*time.Second, 7*time.Second)
+	assert.Equal(t, 16*time.Second, l.timeout(now))
+}
+
+func TestARestartTeachesNothing(t *testing.T) {
+	l, now := taught()
+	for range 10 {
+		now = now.before(-time.Minute)
+		for _, idle := range []time.Duration{time.Second, 3 * time.Second, 9 * time.Second} {
+			l.note(idle, now.before(-time.Duration(idle/1000))) // within milliseconds
+		}
+	}
+	assert.Zero(t, l.timeout(now))
+}
+
+func TestARestartDoesNotUndoWhatWasLearned(t *testing.T) {
+	l, now := taught(16*time.Second, 16*time.Second, 16*time.Second)
+	for range 5 {
+		now = now.before(-time.Second)
+		for idle := range 10 {
+			l.note(time.Duration(idle+1)*time.Second, now)
+		}
+	}
+	assert.Equal(t, 16*time.Second, l.timeout(now))
+}
+
+func TestClosesAtOneInstantAreOneVote(t *testing.T) {
+	l, now := taught()
+	for range 50 {
+		l.note(5*time.Second, now)
+	}
+	assert.Zero(t, l.timeout(now), "they may have had one cause")
+}
+
+func TestAServerThatClosesAtRandomIsTakenAtItsShortest(t *testing.T) {
+	const longest = 20 * time.Second
+	for range 50 {
+		l, now := taught()
+		for range maxVotes {
+			now = now.before(-10 * time.Second)
+			l.note(longest/2+rand.N(longest/2), now)
+		}
+		learned := l.timeout(now)
+		assert.GreaterOrEqual(t, learned, longest/2)
+		assert.LessOrEqual(t, learned, longest*8/10)
+	}
+}
+
+func TestALoweredTimeoutIsLearnedAtOnce(t *testing.T) {
+	l, now := taught(60*time.Second, 60*time.Second, 60*time.Second, 5*time.Second, 5*time.Second)
+	assert.Equal(t, 60*time.Second, l.timeout(now))
+	l.note(5*time.Second, now.before(-time.Minute))
+	assert.Equal(t, 5*time.Second, l.timeout(now))
+}
+
+func TestWhatWasLearnedFades(t *testing.T) {
+	l, last := taught(10*time.Second, 10*time.Second, 10*time.Second)
+	for _, row := range []struct{ after, want time.Duration }{
+		{0, 10 * time.Second},
+		{fadeAfter - 1, 10 * time.Second},
+		{fadeAfter, 11 * time.Second},
+		{3 * fadeAfter, 13 * time.Second},
+		{forgetAfter - 1, 21 * time.Second},
+		{forgetAfter, 0},
+	} {
+		assert.Equal(t, row.want, l.timeout(last.before(-row.after)), "%v after the last close", row.after)
+	}
+}
+
+// Fading lets connections live a little longer, so that a raised timeout shows;
+// one that was not raised is confirmed by the first close.
+func TestARaisedTimeoutIsFoundAgain(t *testing.T) {
+	l, now := taught(10*time.Second, 10*time.Second, 10*time.Second)
+	for range quorum {
+		now = now.before(-forgetAfter / 3)
+		l.note(30*time.Second, now)
+	}
+	assert.Equal(t, 30*time.Second, l.timeout(now))
+}
+
+func TestVotesAreBounded(t *testing.T) {
+	l, now := taught()
+	for range 10 * maxVotes {
+		now = now.before(-time.Second)
+		l.note(time.Second, now)
+	}
+	assert.Len(t, l.votes, maxVotes)
+}
+
+func TestAWarningIsGivenOnce(t *testing.T) {
+	l, _ := taught(16*time.Second, 16*time.Second)
+	assert.False(t, l.warnOnce(time.Minute), "nothing is known yet")
+	l.note(16*time.Second, at(2*time.Hour))
+	assert.False(t, l.warnOnce(10*time.Second), "the TTL is short enough")
+	assert.True(t, l.warnOnce(time.Minute))
+	assert.False(t, l.warnOnce(time.Minute))
+}
