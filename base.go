@@ -66,9 +66,12 @@ func (c *config) apply(opts []Option) error {
 // refuse names the first setting of a base that cannot be honoured.
 func refuse(base *http.Transport) error {
 	for proto := range base.TLSNextProto {
-		if proto != h2.Proto { // which net/http itself puts there
+		if proto != h2.Proto && proto != "unencrypted_http2" { // which net/http itself puts there
 			return fmt.Errorf("ttlpool: base Transport: TLSNextProto has %q, which is not supported", proto)
 		}
+	}
+	if base.HTTP2 != nil && base.HTTP2.StrictMaxConcurrentRequests {
+		return errors.New("ttlpool: base Transport: HTTP2.StrictMaxConcurrentRequests is not supported; see WithMaxConnsPerHost")
 	}
 	if p := protocolsOf(base); !p.HTTP1() && !p.HTTP2() && !p.UnencryptedHTTP2() {
 		return errors.New("ttlpool: base Transport: Protocols has none that is supported")

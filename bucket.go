@@ -36,6 +36,7 @@ type bucket struct {
 	waiters waiterQueue // not empty only while nothing idle could serve them
 	closing int         // connections that are being closed, and hold their places
 
+	hinted   bool // some connection has a timeout of its own
 	sessions bool // connections of this key have turned out to have sessions
 	keepNone bool // CloseIdle was called, and no request has come since
 	draining bool // Shutdown was called: no new requests
@@ -210,6 +211,9 @@ func (b *bucket) sweepIdle(now instant, next time.Duration, after *aftermath) ti
 			b.discardLocked(c, reason, after)
 		default:
 			next = min(next, left-slack/2)
+			if b.policy.maxAge == 0 && !b.hinted {
+				return next // the others have been idle for less, and are due later
+			}
 		}
 		c = younger
 	}

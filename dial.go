@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"time"
+
+	"github.com/ttlpool/ttlpool/internal/connect"
 )
 
 // DialFunc makes a connection, ready to use. It is called without the
@@ -52,7 +54,7 @@ func (d *dial) run() {
 		d.bucket.pool.traces.dialDone(d.bucket.key.address, took, err)
 	}()
 	made, err = d.bucket.pool.dial(d.ctx, d.bucket.key)
-	if err == nil && made.conn == nil {
+	if err == nil && connect.IsNil(made.conn) {
 		err = errDialNil
 	}
 }
@@ -65,8 +67,11 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 	if b.closed {
 		return
 	}
-	for w := b.waiters.first; w != nil && b.placeLocked(after); w = w.next {
+	for w := b.waiters.first; w != nil; w = w.next {
 		if w.dial == nil {
+			if !b.placeLocked(after) {
+				return
+			}
 			b.dialLocked(w, after)
 			b.pool.places.Add(1) // at once: Shutdown must not see none in between
 		}

@@ -15,12 +15,11 @@ type exchange struct {
 }
 
 // Premature reports whether the response that begins now crossed the request
-// on the wire. Only a reused connection can have one on its way, and no later
-// than a round trip after the request; but a server may send a 408, which says
-// that it has waited in vain, at any time.
+// on the wire. That can only be so within a round trip after the request; but a
+// server may send a 408, which says that it has waited in vain, at any time.
 func (x *exchange) Premature(timedOut bool) bool {
 	conn := x.lease.conn
-	if !x.lease.reused || conn.wire == nil {
+	if conn.wire == nil {
 		return false
 	}
 	if !timedOut && elapsed(readClocks(), conn.arrival.lastWrite()) > conn.wire.roundTrip {
@@ -29,8 +28,12 @@ func (x *exchange) Premature(timedOut bool) bool {
 	return conn.evidenceSince(x.before).premature()
 }
 
-// Answered takes in the server's hint.
+// Answered completes the response and takes in the server's hint. This is the
+// last time at which the connection is surely still ours: a response without a
+// body gives it back before Do returns.
 func (x *exchange) Answered(resp *http.Response) {
+	resp.Request = x.flight.original
+	resp.TLS = x.lease.conn.tlsState()
 	pool := x.flight.transport.pool
 	values := resp.Header["Keep-Alive"]
 	if len(values) == 0 || pool.config.ignoreHints {
@@ -52,12 +55,10 @@ var reasonFor = [...]CloseReason{
 // Ended gives the connection back, or closes it.
 func (x *exchange) Ended(outcome h1.Outcome) {
 	pool, now := x.flight.transport.pool, readClocks()
-	kept := false
 	if outcome == h1.Reusable {
-		kept = pool.release(x.lease.conn, now, true)
+		x.flight.tracePutIdle(pool.release(x.lease.conn, now, true))
 	} else {
 		pool.discard(x.lease.conn, reasonFor[outcome], now)
 	}
-	x.flight.tracePutIdle(kept)
 	x.flight.finish()
 }

@@ -22,15 +22,34 @@ type flight struct {
 	done      func()
 	proxy     *url.URL     // or nil
 	body      *replay.Body // records the body; nil: no need, or no use
+	held      *Conn        // leased for it, until its response has begun
 }
 
-func (f *flight) run() (*http.Response, error) {
+func (f *flight) run() (resp *http.Response, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			f.unwind()
+		}
+	}()
 	l, err := f.acquire()
 	if err != nil {
 		closeBody(f.request)
-		return nil, err
+	} else {
+		resp, err = f.try(l)
 	}
-	return f.try(l)
+	returned = true
+	return resp, err
+}
+
+// unwind cleans up behind a panic of one of the caller's own functions: a
+// dialer, a hook, a predicate.
+func (f *flight) unwind() {
+	closeBody(f.request)
+	if f.held != nil {
+		f.transport.pool.discard(f.held, ClosedFailed, readClocks())
+	}
+	f.finish()
 }
 
 // acquire gets a connection from the pool.
@@ -52,6 +71,7 @@ func (f *flight) acquire() (lease, error) {
 	}
 	l, err := f.transport.pool.acquire(ctx, d)
 	if err == nil {
+		f.held = l.conn
 		traceGotConn(trace, l)
 	}
 	return l, err
@@ -99,11 +119,13 @@ func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, 
 		f.giveUp(stale, failed)
 		return nil, err
 	}
+	f.held = nil
 	l, err := f.transport.pool.replace(req.Context(), stale, readClocks())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
+	f.held = l.conn
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
 		traceGotConn(trace, l)
 	}
@@ -119,29 +141,47 @@ func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, 
 func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
 	f.transport.pool.requests.Add(1)
 	conn := l.conn
+	f.held = conn
 	if session, ok := conn.session.(*h2.Conn); ok {
 		return f.stream(session, l, req, second)
 	}
 	x := &exchange{flight: f, lease: l, before: conn.sentOnWire()}
 	x.Settings = f.transport.settings
 	x.Conn = conn
+	x.MayBlock = conn.mayHang()
 	x.Owner = x
 	if conn.bucket.key.forwards {
 		x.ViaProxy = true
 		x.ProxyAuthorization = connect.ProxyAuthorization(f.proxy)
 	}
+	if !l.reused && conn.kind == kindSocket && conn.unfit() == ClosedStrayBytes {
+		closeBody(req)
+		return nil, f.failedExchange(x, h1.ErrPremature, second) // it speaks unasked
+	}
 	resp, err := x.Do(req)
 	if err != nil {
-		failed := f.failed(l, err, x.Sent(), x.Received(), second)
-		evidence := conn.evidenceSince(x.before)
-		failed.acknowledged = evidence.acknowledged()
-		failed.unseen = !failed.own && l.reused &&
-			(errors.Is(err, h1.ErrPremature) || failed.received == 0 && evidence.unseen())
-		return nil, failed
+		return nil, f.failedExchange(x, err, second)
 	}
-	resp.Request = f.original
-	resp.TLS = conn.tlsState()
+	f.held = nil
 	return resp, nil
+}
+
+// failedExchange gathers what is known of a failed HTTP/1.1 exchange. Of an
+// answer that was none, nothing was received; whether the server will yet act on
+// the request, only what it does next can show.
+func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExchange {
+	conn := x.lease.conn
+	failed := f.failed(x.lease, err, x.Sent(), x.Received(), second)
+	evidence := conn.evidenceSince(x.before)
+	if errors.Is(err, h1.ErrPremature) {
+		failed.received = 0
+		if !failed.idempotent && failed.replayable {
+			evidence = conn.awaitEvidence(x.before)
+		}
+	}
+	failed.acknowledged = evidence.acknowledged()
+	failed.unseen = !failed.own && failed.reused && failed.received == 0 && evidence.unseen()
+	return failed
 }
 
 // report tells of a failed exchange and returns the error for the caller. What
@@ -177,6 +217,7 @@ func (f *flight) report(e *failedExchange, again bool) error {
 // giveUp ends the use of a connection on which the exchange has failed. One
 // with a session knows itself whether it is still good for others.
 func (f *flight) giveUp(conn *Conn, failed *failedExchange) {
+	f.held = nil
 	if conn.session != nil {
 		f.transport.pool.release(conn, readClocks(), false)
 		return

@@ -77,6 +77,7 @@ func (c *Conn) applyHint(h hint) {
 	defer c.bucket.mu.Unlock()
 	if h.timeout > 0 {
 		c.hinted = h.timeout
+		c.bucket.hinted = true
 	}
 	if h.maxSaid {
 		c.maxUses = c.uses + 1 + h.max // with the exchange that is running

@@ -65,7 +65,10 @@ func (l *lessons) note(idle time.Duration, now instant) {
 		last := &l.votes[n-1]
 		last.min, last.max = min(last.min, idle), max(last.max, idle)
 	} else {
-		if n == maxVotes {
+		switch {
+		case n > 0 && !alike(l.votes[n-1].min, l.votes[n-1].max):
+			l.votes = l.votes[:n-1] // a restart, which must not push out what counts
+		case n == maxVotes:
 			l.votes = slices.Delete(l.votes, 0, 1)
 		}
 		l.votes = append(l.votes, vote{at: now, min: idle, max: idle})

@@ -13,7 +13,7 @@ type lease struct {
 
 // leaseLocked hands out a lease.
 func (b *bucket) leaseLocked(c *Conn, now instant) lease {
-	l := lease{conn: c, reused: c.reused, wasIdle: c.idle}
+	l := lease{conn: c, reused: c.reused || c.leases > 0, wasIdle: c.idle}
 	if c.idle {
 		b.unlistLocked(c)
 	}

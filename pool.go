@@ -276,16 +276,19 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 		// Room is made without the bucket's lock, because the connection that
 		// goes may be in another bucket.
 		if p.evictOldIdle() {
+			now = readClocks() // its hooks may have taken long
 			result, due = c.bucket.put(c, now, false, &after)
 		} else {
 			result = putAway
 			c.bucket.discard(c, ClosedMaxIdle, &after)
 		}
 	}
-	p.settle(&after, now)
 	if result == putIdle {
 		c.listen()
 		p.reaper.wakeWithin(due, now)
+	}
+	p.settle(&after, now)
+	if result == putIdle {
 		p.traces.putIdle(c, now)
 	}
 	return result == putIdle

@@ -21,6 +21,7 @@ func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second boo
 		failed.unseen = !failed.own && h2.Unprocessed(err)
 		return nil, failed
 	}
+	f.held = nil
 	resp.Request = f.original
 	stream := &streamBody{source: resp.Body, flight: f, conn: l.conn}
 	if resp.Body == http.NoBody {
@@ -70,8 +71,7 @@ func (b *streamBody) Close() error {
 
 func (b *streamBody) end() {
 	b.once.Do(func() {
-		kept := b.flight.transport.pool.release(b.conn, readClocks(), true)
-		b.flight.tracePutIdle(kept)
+		b.flight.transport.pool.release(b.conn, readClocks(), true)
 		b.flight.finish()
 	})
 }

@@ -103,6 +103,22 @@ func (c *Conn) evidenceSince(before int64) evidence {
 	}
 }
 
+// awaitEvidence gathers the evidence once the server has had the time to show
+// what it does after an answer that came too soon: to close, whose FIN is then
+// on its way, or to take the request in, which acknowledges it.
+func (c *Conn) awaitEvidence(before int64) evidence {
+	e := c.evidenceSince(before)
+	if c.wire == nil {
+		return e
+	}
+	step := max(c.wire.roundTrip/8, time.Millisecond)
+	for left := 2*c.wire.roundTrip + step; left > 0 && e.premature() && !e.closed; left -= step {
+		time.Sleep(step)
+		e = c.evidenceSince(before)
+	}
+	return e
+}
+
 // sentOnWire is how many bytes the connection has sent, or nothing that means
 // anything if that is not known.
 func (c *Conn) sentOnWire() int64 {

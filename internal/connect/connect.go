@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"time"
 )
 
@@ -106,9 +107,15 @@ func (d *Dialer) customTLS(ctx context.Context, network, address string, protoco
 // errNothing is the error of a dial function that returns neither.
 var errNothing = errors.New("ttlpool: the dial function returned neither a connection nor an error")
 
+// IsNil reports whether a dial function has returned nothing, or a nil pointer.
+func IsNil(conn net.Conn) bool {
+	v := reflect.ValueOf(conn)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // something makes sure that a dial function has returned something.
 func something(conn net.Conn, err error) (net.Conn, error) {
-	if err == nil && conn == nil {
+	if err == nil && IsNil(conn) {
 		return nil, errNothing
 	}
 	return conn, err

@@ -12,6 +12,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -81,6 +82,9 @@ type Owner interface {
 type Exchange struct {
 	Settings *Settings
 	Conn     net.Conn // a deadline in the past must make its calls return
+	// MayBlock says that a write may wait until the peer reads, so that even a
+	// request without a body needs a goroutine of its own.
+	MayBlock bool
 	// ViaProxy says that the request line shall carry the absolute URL.
 	ViaProxy           bool
 	ProxyAuthorization string // for a proxy that wants credentials
@@ -124,7 +128,7 @@ func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
 	if ctx := req.Context(); ctx.Done() != nil {
 		x.unwatch = context.AfterFunc(ctx, func() { x.interrupt(context.Cause(ctx)) })
 	}
-	if inline {
+	if inline && !x.MayBlock {
 		x.writeRequest()
 	} else {
 		x.wrote = make(chan struct{})
@@ -207,15 +211,23 @@ func (x *Exchange) finish() error {
 // caller may change the request afterwards. Of the errors it returns the one
 // that came first.
 func (x *Exchange) abandon(err error) error {
+	writeFailedFirst := x.writerEnded() || isLocal(err)
+	x.letWriterEnd()
 	if first, written := x.interrupt(err), x.awaitWriter(); !first {
 		err = x.interruption()
-	} else if written && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
+	} else if written && writeFailedFirst && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
 		err = x.connErr // the read failed because the write had
 	}
 	_ = x.finish()
 	x.Settings.putReader(x.in)
 	x.in = nil
 	return err
+}
+
+// isLocal reports whether a read failed because this side had closed the
+// connection, as some do when a write fails.
+func isLocal(err error) bool {
+	return errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
 }
 
 // end ends an exchange with a response.

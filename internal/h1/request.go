@@ -27,6 +27,9 @@ const (
 	// body to return.
 	readGrace = 50 * time.Millisecond
 
+	// endGrace is how long a failed read waits for the write to fail as well.
+	endGrace = 5 * time.Millisecond
+
 	// reuseGrace is how long the end of a response waits for the end of its
 	// request, which normally came long before.
 	reuseGrace = 50 * time.Millisecond
@@ -153,13 +156,8 @@ func (x *Exchange) expectHead(d time.Duration, cause error) {
 // finishedWriting reports whether all of the request has been written. It
 // gives the writing goroutine a moment to come to its end.
 func (x *Exchange) finishedWriting() bool {
-	if x.wrote == nil {
+	if x.writerEnded() {
 		return x.writeErr == nil
-	}
-	select {
-	case <-x.wrote:
-		return x.writeErr == nil
-	default:
 	}
 	timer := time.NewTimer(reuseGrace)
 	defer timer.Stop()
@@ -168,6 +166,34 @@ func (x *Exchange) finishedWriting() bool {
 		return x.writeErr == nil
 	case <-timer.C:
 		return false
+	}
+}
+
+// writerEnded reports whether the request has been written, or could not be.
+func (x *Exchange) writerEnded() bool {
+	if x.wrote == nil {
+		return true
+	}
+	select {
+	case <-x.wrote:
+		return true
+	default:
+		return false
+	}
+}
+
+// letWriterEnd gives a writer that is about to end, because its connection has
+// failed as well, the time to find out by itself: after an interruption nobody
+// knows how much was written.
+func (x *Exchange) letWriterEnd() {
+	if x.wrote == nil || x.body != nil && x.body.reading() || x.interruption() != nil {
+		return
+	}
+	timer := time.NewTimer(endGrace)
+	defer timer.Stop()
+	select {
+	case <-x.wrote:
+	case <-timer.C:
 	}
 }
 

@@ -58,7 +58,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.err == nil && !b.aborted {
 		b.err = err
 	}
-	return n, errUnreadable
+	return n, comparisonSafe(err, errUnreadable)
 }
 
 // Close closes the source, once.
@@ -111,7 +111,8 @@ func (b *requestBody) awaitContinue(timeout time.Duration, trace *httptrace.Clie
 type continuation struct {
 	timeout time.Duration
 	trace   *httptrace.ClientTrace
-	once    sync.Once
+	began   sync.Once // the wait
+	once    sync.Once // the decision
 	decided chan struct{}
 	send    bool // read after decided is closed
 }
@@ -125,13 +126,15 @@ func (c *continuation) decide(send bool) {
 
 // wait returns whether to send the body.
 func (c *continuation) wait() bool {
+	c.began.Do(func() {
+		if c.trace != nil && c.trace.Wait100Continue != nil {
+			c.trace.Wait100Continue() // even if the decision is there already
+		}
+	})
 	select {
 	case <-c.decided:
 		return c.send
 	default:
-	}
-	if c.trace != nil && c.trace.Wait100Continue != nil {
-		c.trace.Wait100Continue()
 	}
 	timer := time.NewTimer(c.timeout)
 	defer timer.Stop()

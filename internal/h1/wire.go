@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"sync"
 )
 
@@ -15,6 +16,9 @@ type sink struct{ x *Exchange }
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.x.Conn.Write(p)
 	s.x.sent.Add(int64(n))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.x.sent.Add(int64(len(p) - n)) // it was given up, and may have been taken, or be taken yet
+	}
 	return n, s.failed(err)
 }
 
@@ -25,7 +29,15 @@ func (s *sink) failed(err error) error {
 		return nil
 	}
 	s.x.connErr = err
-	return errUnwritable
+	return comparisonSafe(err, errUnwritable)
+}
+
+// comparisonSafe returns err, or what stands for it if its type cannot be compared.
+func comparisonSafe(err, standIn error) error {
+	if reflect.TypeOf(err).Comparable() {
+		return err
+	}
+	return standIn
 }
 
 var errUnwritable = errors.New("the connection could not be written to")

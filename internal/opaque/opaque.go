@@ -116,8 +116,8 @@ func (c *Conn) Heard() (pending, ended bool) {
 	return len(c.unread) > 0, c.err != nil
 }
 
-// Write writes p, or as much as is known to have been written when the deadline
-// passes: nothing.
+// Write writes p. If the deadline passes, nothing is known of how much was, or
+// will be, written.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -141,6 +141,11 @@ func (c *Conn) Write(p []byte) (int, error) {
 	case r := <-done:
 		return r.n, r.err
 	case <-over:
+	}
+	select {
+	case r := <-done: // both had come
+		return r.n, r.err
+	default:
 		return 0, os.ErrDeadlineExceeded
 	}
 }

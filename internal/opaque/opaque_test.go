@@ -1,0 +1,180 @@
+package opaque
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/nettest"
+)
+
+// bare is a connection of which nothing but Read, Write and Close may be asked:
+// the rest is a nil dereference.
+type bare struct {
+	net.Conn
+	inner net.Conn
+}
+
+func (b bare) Read(p []byte) (int, error)  { return b.inner.Read(p) }
+func (b bare) Write(p []byte) (int, error) { return b.inner.Write(p) }
+func (b bare) Close() error                { return b.inner.Close() }
+
+// pipe returns an opaque end and its peer.
+func pipe() (*Conn, net.Conn) {
+	ours, peer := net.Pipe()
+	return New(bare{inner: ours}), peer
+}
+
+// named is bare with addresses, which nettest asks for.
+type named struct{ bare }
+
+func (n named) LocalAddr() net.Addr  { return n.inner.LocalAddr() }
+func (n named) RemoteAddr() net.Addr { return n.inner.RemoteAddr() }
+
+func TestItIsANetConn(t *testing.T) {
+	nettest.TestConn(t, func() (net.Conn, net.Conn, func(), error) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		defer l.Close()
+		one, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		other, err := l.Accept()
+		if err != nil {
+			one.Close()
+			return nil, nil, nil, err
+		}
+		c1, c2 := New(named{bare{inner: one}}), New(named{bare{inner: other}})
+		return c1, c2, func() { c1.Close(); c2.Close() }, nil
+	})
+}
+
+func TestADeadlineEndsCallsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe()
+		defer peer.Close()
+		defer c.Close()
+		require.NoError(t, c.SetDeadline(time.Now().Add(time.Second)))
+		began := time.Now()
+		_, err := c.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = c.Write([]byte("x"))
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(began))
+	})
+}
+
+func TestADeadlineInThePastEndsACallInProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe()
+		defer peer.Close()
+		defer c.Close()
+		ended := make(chan error)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			ended <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, c.SetReadDeadline(time.Unix(1, 0)))
+		assert.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+	})
+}
+
+func TestWhatComesAfterADeadlineIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe()
+		defer peer.Close()
+		defer c.Close()
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Second)))
+		_, err := c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = peer.Write([]byte("late")) // taken by the call that was left behind
+		require.NoError(t, err)
+		require.NoError(t, c.SetReadDeadline(time.Time{}))
+		var buf [4]byte
+		_, err = io.ReadFull(c, buf[:])
+		require.NoError(t, err)
+		assert.Equal(t, "late", string(buf[:]))
+	})
+}
+
+func TestAMovedDeadlineCountsFromItsNewTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe()
+		defer peer.Close()
+		defer c.Close()
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Second)))
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+		began := time.Now()
+		_, err := c.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Equal(t, time.Minute, time.Since(began))
+	})
+}
+
+func TestThePeerIsHeardWhileNobodyReads(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		act            func(peer net.Conn)
+		pending, ended bool
+	}{
+		{"bytes", func(peer net.Conn) { _, _ = peer.Write([]byte("x")) }, true, false},
+		{"the end", func(peer net.Conn) { _ = peer.Close() }, false, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pipe()
+				defer peer.Close()
+				defer c.Close()
+				heard := 0
+				c.Listen(func() { heard++ })
+				synctest.Wait()
+				pending, ended := c.Heard()
+				assert.False(t, pending || ended)
+				row.act(peer)
+				synctest.Wait()
+				pending, ended = c.Heard()
+				assert.Equal(t, []any{row.pending, row.ended, 1}, []any{pending, ended, heard})
+			})
+		})
+	}
+}
+
+func TestWhoeverReadsEndsTheListening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pipe()
+		defer peer.Close()
+		defer c.Close()
+		c.Listen(func() { t.Error("heard although somebody reads") })
+		read := make(chan string)
+		go func() {
+			var buf [1]byte
+			_, _ = c.Read(buf[:])
+			read <- string(buf[:])
+		}()
+		synctest.Wait()
+		_, err := peer.Write([]byte("x"))
+		require.NoError(t, err)
+		assert.Equal(t, "x", <-read)
+	})
+}
+
+func TestClosingLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which ends only if all goroutines do
+		c, peer := pipe()
+		defer peer.Close()
+		c.Listen(func() {})
+		require.NoError(t, c.Close())
+		_, err := c.Read(make([]byte, 1))
+		assert.True(t, errors.Is(err, io.ErrClosedPipe))
+	})
+}
