@@ -1,0 +1,9 @@
+// Package aim has no code, only tests: they send requests at the very moment at
+// which servers close, restart or speak out of turn, over loopback and over a
+// network with a round trip, and count what becomes of them. docs/staleness.md
+// tells what they show.
+//
+// The number of requests per row comes from the environment:
+//
+//	TTLPOOL_AIM=20000 go test -v -timeout 30m ./internal/aim
+package aim

@@ -1,0 +1,76 @@
+package aim
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/ttlpool/ttlpool/internal/testnet"
+)
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// path is a way from a client to a server.
+type path struct {
+	roundTrip time.Duration
+	listen    func() (net.Listener, error)
+	dial      dialFunc
+	hidden    bool // the sockets, from the client's transport
+}
+
+func loopback() path {
+	return path{
+		listen: func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") },
+		dial:   new(net.Dialer).DialContext,
+	}
+}
+
+// across is a path with a round trip.
+func across(t *testing.T, roundTrip time.Duration) path {
+	n := testnet.Require(t, testnet.Config{RTT: roundTrip})
+	return path{
+		roundTrip: roundTrip,
+		listen:    func() (net.Listener, error) { return n.Server().Listen("tcp", ":0") },
+		dial:      n.Client().DialContext,
+	}
+}
+
+// unhelped is the path for a transport that cannot ask the kernel.
+func (p path) unhelped() path {
+	p.hidden = true
+	return p
+}
+
+// helped reports whether the kernel is asked, which only Linux's answers enough.
+func (p path) helped() bool { return !p.hidden && runtime.GOOS == "linux" }
+
+// hiding dials connections of which nothing is known but Read, Write and Close.
+func hiding(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return struct{ net.Conn }{c}, nil
+	}
+}
+
+const far = 20 * time.Millisecond
+
+func onBoth(t *testing.T, test func(*testing.T, path)) {
+	t.Run("loopback", func(t *testing.T) { test(t, loopback()) })
+	t.Run("20 ms", func(t *testing.T) { test(t, across(t, far)) })
+}
+
+// onAll is onBoth, and again without the kernel's help.
+func onAll(t *testing.T, test func(*testing.T, path)) {
+	onBoth(t, test)
+	t.Run("loopback, no help", func(t *testing.T) { test(t, loopback().unhelped()) })
+	t.Run("20 ms, no help", func(t *testing.T) { test(t, across(t, far).unhelped()) })
+}
+
+// lead is how long before the peer's act the aim begins: two round trips, which
+// on loopback are those of the scheduler.
+func (p path) lead() time.Duration { return 2 * max(p.roundTrip, time.Millisecond) }

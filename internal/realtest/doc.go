@@ -1,0 +1,2 @@
+// Package realtest runs real servers for the tests of other packages.
+package realtest

@@ -1,0 +1,47 @@
+package ttlpool_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/ttlpool/ttlpool"
+)
+
+// Where the system tells, nobody has to ask.
+func TestAPeerThatHangsUpIsNoticedThoughNoRequestComes(t *testing.T) {
+	closed := make(chan struct{})
+	var info ttlpool.ConnInfo
+	l := newLoopback(t, ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: func(i ttlpool.ConnInfo) {
+		info = i
+		close(closed)
+	}}))
+	c, peer := l.dial(t)
+	c.Release()
+	require.NoError(t, peer.Close())
+	await(t, closed)
+	assert.Equal(t, ttlpool.ClosedHungUp, info.Closed)
+	assert.Zero(t, l.pool.Stats().Open)
+}
+
+// A connection in use is its holder's: what the peer has sent before it hung up
+// can still be read.
+func TestAPeerThatHangsUpDoesNotCloseAConnectionInUse(t *testing.T) {
+	closed := make(chan struct{}, 2)
+	l := newLoopback(t, ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: func(ttlpool.ConnInfo) { closed <- struct{}{} }}))
+	used, usedPeer := l.dial(t)
+	idle, idlePeer := l.dial(t)
+	idle.Release()
+	_, err := usedPeer.Write([]byte("bye"))
+	require.NoError(t, err)
+	require.NoError(t, usedPeer.Close())
+	require.NoError(t, idlePeer.Close())
+	await(t, closed) // when the second hang-up was noticed, so was the first
+	assert.Equal(t, ttlpool.NotClosed, used.Info().Closed)
+	var buf [3]byte
+	_, err = used.Read(buf[:])
+	require.NoError(t, err)
+	assert.Equal(t, "bye", string(buf[:]))
+	used.Release()
+	assert.Equal(t, ttlpool.ClosedHungUp, used.Info().Closed)
+}

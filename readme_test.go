@@ -1,0 +1,186 @@
+package ttlpool_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// snippetImports are the packages that the README's snippets may use.
+var snippetImports = []string{
+	"context", "fmt", "io", "log", "log/slog", "net", "net/http", "net/http/httputil", "net/url", "os", "time",
+	"github.com/ttlpool/ttlpool",
+}
+
+// snippetScope declares what a snippet takes from its reader's program.
+const snippetScope = `
+var (
+	ctx     context.Context
+	rewrite func(*httputil.ProxyRequest)
+)
+`
+
+// TestReadmeSnippetsCompile type-checks each Go snippet as the beginning of a function that returns an error.
+// What it declares last, its reader uses: an unused variable is no error.
+func TestReadmeSnippetsCompile(t *testing.T) {
+	snippets := goSnippets(readme(t))
+	require.NotEmpty(t, snippets)
+	packages := exportData(t)
+	for line, snippet := range snippets {
+		t.Run(fmt.Sprintf("line_%d", line), func(t *testing.T) {
+			source := "package snippet\n" + imports(snippet+snippetScope) + snippetScope +
+				fmt.Sprintf("func _() error {\n//line README.md:%d\n%s\nreturn nil\n}\n", line, snippet)
+			require.NoError(t, typeCheck(source, packages), source)
+		})
+	}
+}
+
+// goSnippets returns the fenced Go blocks by the line on which they begin.
+func goSnippets(text string) map[int]string {
+	snippets := make(map[int]string)
+	begun := 0
+	for i, line := range strings.Split(text, "\n") {
+		switch {
+		case line == "```go":
+			begun = i + 2
+		case line == "```":
+			begun = 0
+		case begun > 0:
+			snippets[begun] += line + "\n"
+		}
+	}
+	return snippets
+}
+
+// imports returns the imports of the packages that source names.
+func imports(source string) string {
+	var b strings.Builder
+	for _, p := range snippetImports {
+		if regexp.MustCompile(`\b` + path.Base(p) + `\.`).MatchString(source) {
+			fmt.Fprintf(&b, "import %q\n", p)
+		}
+	}
+	return b.String()
+}
+
+// exportData returns where the compiler has put what it knows of each package.
+func exportData(t *testing.T) map[string]string {
+	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Export"}, snippetImports...)
+	list := exec.CommandContext(t.Context(), "go", args...)
+	var stderr bytes.Buffer
+	list.Stderr = &stderr
+	out, err := list.Output()
+	require.NoError(t, err, stderr.String())
+
+	files := make(map[string]string)
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct{ ImportPath, Export string }
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		require.NoError(t, err)
+		files[p.ImportPath] = p.Export
+	}
+}
+
+func typeCheck(source string, packages map[string]string) error {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "snippet.go", source, 0)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	config := types.Config{
+		Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(packages[path]) }),
+		Error: func(err error) {
+			if failure, ok := errors.AsType[types.Error](err); !ok || !failure.Soft {
+				failures = append(failures, err)
+			}
+		},
+	}
+	_, _ = config.Check("snippet", fset, []*ast.File{file}, nil) // its error is the first of those above, a soft one too
+	return errors.Join(failures...)
+}
+
+// TestReadmeListsEveryOption compares the README's options with the package's.
+func TestReadmeListsEveryOption(t *testing.T) {
+	var declared []string
+	for _, file := range parsePackage(t) {
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "With") {
+				declared = append(declared, f.Name.Name)
+			}
+		}
+	}
+	require.NotEmpty(t, declared)
+
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(With\\w+)").FindAllStringSubmatch(readme(t), -1) {
+		listed = append(listed, row[1])
+	}
+	slices.Sort(declared)
+	slices.Sort(listed)
+	require.Equal(t, declared, listed)
+}
+
+func parsePackage(t *testing.T) []*ast.File {
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	var files []*ast.File
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// TestReadmeLinksLeadSomewhere looks at the links to files of this repository.
+func TestReadmeLinksLeadSomewhere(t *testing.T) {
+	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme(t), -1)
+	require.NotEmpty(t, links)
+	for _, link := range links {
+		_, err := os.Stat(link[1])
+		require.NoError(t, err)
+	}
+}
+
+func TestTimelineIsWellFormed(t *testing.T) {
+	file, err := os.Open("docs/timeline.svg")
+	require.NoError(t, err)
+	defer file.Close()
+	for decoder := xml.NewDecoder(file); ; {
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+	}
+}
+
+func readme(t *testing.T) string {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	return string(text)
+}

@@ -1,0 +1,809 @@
+package ttlpool_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/ttlpool/ttlpool"
+	"github.com/ttlpool/ttlpool/internal/hangup"
+)
+
+// ledger counts, by request id, what a server has received and answered.
+type ledger struct {
+	mu                 sync.Mutex
+	received, answered map[string]int
+}
+
+func newLedger() *ledger {
+	return &ledger{received: make(map[string]int), answered: make(map[string]int)}
+}
+
+const idHeader = "X-Request-Id"
+
+func (l *ledger) receive(req *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.received[req.Header.Get(idHeader)]++
+}
+
+func (l *ledger) answer(req *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered[req.Header.Get(idHeader)]++
+}
+
+func (l *ledger) counts(id string) (received, answered int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.received[id], l.answered[id]
+}
+
+// A shape is one in which the race shows itself.
+type shape struct {
+	name    string
+	fails   []error                             // one of them
+	nothing bool                                // of the request is accepted by the connection
+	write   func(p []byte) int                  // how much of a write is accepted; nil: all
+	serve   func(c *rawConn, req *http.Request) // what the server does when it has the head; nil: it never has
+}
+
+func shapes() []shape {
+	received := func(req *http.Request) {
+		if req.ContentLength < 0 && req.Header.Get("Expect") == "" {
+			_, _ = io.ReadFull(req.Body, make([]byte, smallLimit+1)) // some of the body, too
+		}
+	}
+	return []shape{
+		{name: "EOF", fails: []error{io.EOF}, serve: func(c *rawConn, req *http.Request) {
+			received(req)
+			c.halfClose()
+			c.awaitEnd()
+		}},
+		{name: "reset", fails: []error{syscall.ECONNRESET, syscall.EPIPE}, serve: func(c *rawConn, req *http.Request) {
+			received(req)
+			c.reset()
+		}},
+		{name: "failed write", fails: []error{syscall.EPIPE}, write: func(p []byte) int { return len(p) / 2 }},
+		{name: "nothing written", fails: []error{syscall.EPIPE}, write: func([]byte) int { return 0 }, nothing: true},
+	}
+}
+
+// requireError requires the shape's error. After a reset, it depends on who
+// notices first: the reader or the writer.
+func (s shape) requireError(t *testing.T, err error) {
+	t.Helper()
+	is := func(target error) bool { return errors.Is(err, target) }
+	require.True(t, slices.ContainsFunc(s.fails, is), "%v is none of %v", err, s.fails)
+}
+
+// breakable is a connection whose writes fail once it is broken, as those of a
+// socket do that the peer has reset.
+type breakable struct {
+	net.Conn
+	broken *atomic.Bool
+	accept func(p []byte) int
+}
+
+func (c *breakable) Write(p []byte) (int, error) {
+	if !c.broken.Load() {
+		return c.Conn.Write(p)
+	}
+	n, _ := c.Conn.Write(p[:c.accept(p)])
+	_ = c.Conn.Close()
+	return n, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
+}
+
+// A manner is a method with what its sender says of it.
+type manner struct {
+	name       string
+	idempotent bool
+	prepare    func(req *http.Request) *http.Request
+}
+
+func manners() []manner {
+	method := func(m string) func(*http.Request) *http.Request {
+		return func(req *http.Request) *http.Request {
+			req.Method = m
+			return req
+		}
+	}
+	header := func(m, name string) func(*http.Request) *http.Request {
+		return func(req *http.Request) *http.Request {
+			req.Header.Set(name, "a key")
+			return method(m)(req)
+		}
+	}
+	return []manner{
+		{"GET", true, method("GET")},
+		{"HEAD", true, method("HEAD")},
+		{"PUT", true, method("PUT")},
+		{"DELETE", true, method("DELETE")},
+		{"POST", false, method("POST")},
+		{"PATCH", false, method("PATCH")},
+		{"POST with Idempotency-Key", true, header("POST", "Idempotency-Key")},
+		{"PATCH with X-Idempotency-Key", true, header("PATCH", "X-Idempotency-Key")},
+		{"POST by WithIdempotent", true, func(req *http.Request) *http.Request {
+			req.URL.Path = "/declared"
+			return method("POST")(req)
+		}},
+		{"POST by Idempotent", true, func(req *http.Request) *http.Request {
+			return method("POST")(req).WithContext(ttlpool.Idempotent(req.Context()))
+		}},
+	}
+}
+
+const (
+	firstHalf, secondHalf = "the first half, ", "the second half"
+	wholeBody             = firstHalf + secondHalf
+	smallLimit            = 8
+)
+
+// A cargo is a kind of request body.
+type cargo struct {
+	name    string
+	body    func(again <-chan struct{}) io.ReadCloser // again: the second try is under way
+	getBody bool
+	expect  bool // 100-continue, so that it is untouched when the failure comes
+	limit   int64
+	tooLong bool // for the replay limit
+	fails   bool
+}
+
+var errCargo = errors.New("the body fails")
+
+func cargoes() []cargo {
+	whole := func(<-chan struct{}) io.ReadCloser { return io.NopCloser(stream(wholeBody)) }
+	// halves waits between the two for the second try.
+	halves := func(end error) func(<-chan struct{}) io.ReadCloser {
+		return func(again <-chan struct{}) io.ReadCloser {
+			pause := readerFunc(func([]byte) (int, error) {
+				<-again
+				return 0, end
+			})
+			if end != io.EOF {
+				return io.NopCloser(io.MultiReader(strings.NewReader(firstHalf), pause))
+			}
+			return io.NopCloser(io.MultiReader(strings.NewReader(firstHalf), pause, strings.NewReader(secondHalf)))
+		}
+	}
+	return []cargo{
+		{name: "none"},
+		{name: "GetBody", body: whole, getBody: true},
+		{name: "untouched", body: whole, expect: true, limit: smallLimit},
+		{name: "recorded", body: whole, limit: int64(len(wholeBody))},
+		{name: "over the limit", body: whole, limit: smallLimit, tooLong: true},
+		{name: "half-read", body: halves(io.EOF), limit: 1 << 10},
+		{name: "failing", body: halves(errCargo), limit: 1 << 10, fails: true},
+	}
+}
+
+// staleCase is one cell of the matrix.
+type staleCase struct {
+	shape  shape
+	manner manner
+	cargo  cargo
+
+	ledger *ledger
+	server *rawServer
+	tr     *ttlpool.Transport
+	dials  atomic.Int32
+	broken atomic.Bool
+	again  chan struct{} // closed when the second try is under way, or at the end
+	once   sync.Once
+	closes *closeCounter // of the body; nil: none
+}
+
+// staleID marks the request that meets a stale connection.
+const staleID = "the one"
+
+func newStaleCase(t *testing.T, sh shape, m manner, c cargo) *staleCase {
+	sc := &staleCase{shape: sh, manner: m, cargo: c, ledger: newLedger(), again: make(chan struct{})}
+	sc.server = startRaw(t, listenTCP(t), sc.serve)
+	opts := []ttlpool.Option{
+		ttlpool.WithBase(&http.Transport{ExpectContinueTimeout: time.Hour, DialContext: sc.dial}),
+		ttlpool.WithIdempotent(func(req *http.Request) bool { return req.URL.Path == "/declared" }),
+	}
+	if c.limit > 0 {
+		opts = append(opts, ttlpool.WithReplayLimit(c.limit))
+	}
+	sc.tr = newTransport(t, opts...)
+	t.Cleanup(sc.release)
+	return sc
+}
+
+// dial breaks the connections whose shape is a failed write.
+func (sc *staleCase) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if first := sc.dials.Add(1) == 1; err != nil || sc.shape.write == nil || !first {
+		return c, err
+	}
+	return &breakable{Conn: c, broken: &sc.broken, accept: sc.shape.write}, nil
+}
+
+func (sc *staleCase) release() { sc.once.Do(func() { close(sc.again) }) }
+
+// serve answers all but the second request of the first connection.
+func (sc *staleCase) serve(c *rawConn) {
+	for n := 1; ; n++ {
+		req := c.head()
+		if req == nil {
+			return
+		}
+		sc.ledger.receive(req)
+		if c.index == 1 && n == 2 {
+			if sc.shape.serve != nil {
+				sc.shape.serve(c, req)
+			}
+			return
+		}
+		if c.index > 1 {
+			sc.release()
+		}
+		if req.Header.Get("Expect") != "" {
+			c.say("HTTP/1.1 100 Continue\r\n\r\n")
+		}
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return
+		}
+		sc.ledger.answer(req)
+		if req.Method == "HEAD" {
+			c.say("HTTP/1.1 200 OK\r\n\r\n")
+			continue
+		}
+		c.answer(string(body))
+	}
+}
+
+func (sc *staleCase) request(t *testing.T) *http.Request {
+	req := newRequest(t, t.Context(), "GET", sc.server.url(), nil)
+	req.Header.Set(idHeader, staleID)
+	if sc.cargo.body != nil {
+		sc.closes = &closeCounter{Reader: sc.cargo.body(sc.again)}
+		req.Body, req.ContentLength = sc.closes, -1
+	}
+	if sc.cargo.getBody {
+		req.GetBody = func() (io.ReadCloser, error) { return sc.cargo.body(sc.again), nil }
+	}
+	if sc.cargo.expect {
+		req.Header.Set("Expect", "100-continue")
+	}
+	return sc.manner.prepare(req)
+}
+
+// repeatable is the oracle: what must be sent again.
+func (sc *staleCase) repeatable() bool {
+	// Nothing of a body is read before the head has been written.
+	touched := !sc.cargo.expect && sc.shape.serve != nil
+	if sc.cargo.tooLong && touched {
+		return false
+	}
+	return sc.manner.idempotent || sc.shape.nothing
+}
+
+func TestP5EveryShapeMethodAndBody(t *testing.T) {
+	for _, sh := range shapes() {
+		for _, m := range manners() {
+			for _, c := range cargoes() {
+				t.Run(sh.name+"/"+m.name+"/"+c.name, func(t *testing.T) {
+					t.Parallel()
+					newStaleCase(t, sh, m, c).run(t)
+				})
+			}
+		}
+	}
+}
+
+func (sc *staleCase) run(t *testing.T) {
+	warm := newRequest(t, t.Context(), "GET", sc.server.url(), nil)
+	warm.Header.Set(idHeader, "warm")
+	send(t, sc.tr, warm)
+	sc.broken.Store(true)
+	resp, err := sc.tr.RoundTrip(sc.request(t))
+	switch {
+	case !sc.repeatable():
+		sc.requireFailure(t, err)
+	case sc.cargo.fails:
+		assert.Equal(t, errCargo, err, "on the second try")
+	default:
+		require.NoError(t, err)
+		body := readBody(t, resp)
+		if sc.cargo.body != nil && resp.Request.Method != "HEAD" {
+			assert.Equal(t, wholeBody, body)
+		}
+	}
+	sc.requireCounts(t)
+	if sc.closes != nil {
+		sc.release()
+		eventually(t, func() bool { return sc.closes.closes() == 1 }, "the body is not closed")
+	}
+}
+
+func (sc *staleCase) requireFailure(t *testing.T, err error) {
+	t.Helper()
+	var failed *ttlpool.ExchangeError
+	require.ErrorAs(t, err, &failed)
+	sc.shape.requireError(t, err)
+	assert.True(t, failed.Stale)
+	assert.False(t, failed.Retried)
+	assert.NotEmpty(t, failed.NotRetried)
+	assert.Zero(t, failed.Read)
+	assert.Equal(t, sc.shape.nothing, failed.Written == 0)
+}
+
+func (sc *staleCase) requireCounts(t *testing.T) {
+	t.Helper()
+	tries, answers := 0, 0
+	if sc.shape.serve != nil {
+		tries++
+	}
+	if sc.repeatable() {
+		tries++
+		answers++
+	}
+	if sc.cargo.fails {
+		answers = 0
+	}
+	received, answered := sc.ledger.counts(staleID)
+	stats := sc.tr.Stats()
+	assert.EqualValues(t, 1, stats.Stale)
+	assertClosed(t, sc.tr, ttlpool.ClosedStale, 1)
+	if sc.repeatable() {
+		assert.EqualValues(t, []int64{1, 0, 3}, []int64{stats.Retries, stats.NotRetried, stats.Requests})
+		assert.Equal(t, 2, sc.server.accepted())
+	} else {
+		assert.EqualValues(t, []int64{0, 1, 2}, []int64{stats.Retries, stats.NotRetried, stats.Requests})
+		assert.Equal(t, 1, sc.server.accepted())
+	}
+	assert.Equal(t, answers, answered, "answered")
+	if !sc.cargo.fails { // else the second head may not have gone out
+		assert.Equal(t, tries, received, "received")
+	}
+}
+
+func TestP5ABodysOwnFailureIsNotRetried(t *testing.T) {
+	ledger := newLedger()
+	server := startRaw(t, listenTCP(t), func(c *rawConn) {
+		for req := c.head(); req != nil; req = c.head() {
+			ledger.receive(req)
+			if _, err := io.ReadAll(req.Body); err != nil {
+				return
+			}
+			c.answer("")
+		}
+	})
+	tr := newTransport(t)
+	get(t, tr, server.url())
+	req := newRequest(t, t.Context(), "PUT", server.url(), io.MultiReader(strings.NewReader(firstHalf),
+		readerFunc(func([]byte) (int, error) { return 0, errCargo })))
+	req.Header.Set(idHeader, staleID)
+	_, err := tr.RoundTrip(req)
+	assert.Equal(t, errCargo, err)
+	received, _ := ledger.counts(staleID)
+	assert.LessOrEqual(t, received, 1)
+	assert.Equal(t, 1, server.accepted())
+	assert.Zero(t, tr.Stats().Stale)
+	assertClosed(t, tr, ttlpool.ClosedFailed, 1)
+}
+
+// A failure that GetBody brings is the caller's, too.
+func TestP5AFailingGetBody(t *testing.T) {
+	sc := newStaleCase(t, shapes()[0], manners()[0], cargoes()[1])
+	send(t, sc.tr, newRequest(t, t.Context(), "GET", sc.server.url(), nil))
+	req := sc.request(t)
+	req.GetBody = func() (io.ReadCloser, error) { return nil, errCargo }
+	_, err := sc.tr.RoundTrip(req)
+	assert.Equal(t, errCargo, err)
+	assert.Equal(t, 1, sc.closes.closes())
+	requireNothingLeft(t, sc.tr)
+}
+
+// onCheckout runs a function at the next checkout: after the connection was
+// looked at, and before it is used.
+type onCheckout struct{ next atomic.Pointer[func()] }
+
+func (o *onCheckout) set(f func()) { o.next.Store(&f) }
+
+func (o *onCheckout) trace() ttlpool.Option {
+	return ttlpool.WithTrace(&ttlpool.Trace{GotConn: func(ttlpool.ConnInfo) {
+		if f := o.next.Swap(nil); f != nil {
+			(*f)()
+		}
+	}})
+}
+
+// idleConns makes n connections and leaves them idle.
+func idleConns(t *testing.T, tr *ttlpool.Transport, url string, n int) {
+	t.Helper()
+	open := make([]*http.Response, n)
+	for i := range n {
+		var err error
+		open[i], err = tr.RoundTrip(newRequest(t, t.Context(), "GET", url, nil))
+		require.NoError(t, err)
+	}
+	for _, resp := range open {
+		readBody(t, resp)
+	}
+	require.Equal(t, n, tr.Stats().Idle)
+}
+
+// counting answers requests, and counts them even where it has stopped to speak.
+func counting(ledger *ledger) func(c *rawConn) {
+	return func(c *rawConn) {
+		for req := c.next(); req != nil; req = c.next() {
+			ledger.receive(req)
+			c.answer(fmt.Sprint(c.index))
+		}
+	}
+}
+
+func markedGet(t *testing.T, url string) *http.Request {
+	req := newRequest(t, t.Context(), "GET", url, nil)
+	req.Header.Set(idHeader, staleID)
+	return req
+}
+
+// A restarted server has made all connections stale.
+func TestP4ManyStaleConnectionsMakeTwoSends(t *testing.T) {
+	const idle = 8
+	for _, last := range []string{"half-closed", "reset"} {
+		t.Run(last, func(t *testing.T) {
+			ledger, hook := newLedger(), new(onCheckout)
+			server := startRaw(t, listenTCP(t), counting(ledger))
+			tr := newTransport(t, hook.trace())
+			idleConns(t, tr, server.url(), idle)
+			hook.set(func() {
+				for _, c := range server.all() {
+					if last == "reset" {
+						c.reset()
+					} else {
+						c.halfClose()
+					}
+				}
+			})
+			assert.Equal(t, fmt.Sprint(idle+1), send(t, tr, markedGet(t, server.url())), "on a connection dialled for it")
+			received, _ := ledger.counts(staleID)
+			assert.LessOrEqual(t, received, 2)
+			stats := tr.Stats()
+			assert.EqualValues(t, idle+2, stats.Requests, "two of them for this one")
+			assert.EqualValues(t, 1, stats.Retries)
+			assert.EqualValues(t, idle+1, stats.Dials)
+			eventually(t, func() bool {
+				send(t, tr, newRequest(t, t.Context(), "GET", server.url(), nil))
+				return tr.Stats().Open == 1
+			}, "dead connections are kept")
+			assert.EqualValues(t, 1, tr.Stats().Retries, "and none of them fails another request")
+		})
+	}
+}
+
+func TestP4ARetryLeavesTheOtherConnectionsAlone(t *testing.T) {
+	ledger, hook := newLedger(), new(onCheckout)
+	server := startRaw(t, listenTCP(t), counting(ledger))
+	tr := newTransport(t, hook.trace())
+	idleConns(t, tr, server.url(), 5)
+	hook.set(func() { server.all()[4].halfClose() }) // the one used last
+	assert.Equal(t, "6", send(t, tr, markedGet(t, server.url())))
+	eventually(t, func() bool { // the one on the stale connection may be read late
+		received, _ := ledger.counts(staleID)
+		return received == 2
+	}, "it was not sent twice")
+	assert.Equal(t, 5, tr.Stats().Idle, "four of the old ones and the new one")
+	assertClosed(t, tr, ttlpool.ClosedStale, 1)
+	var sum int64
+	for _, n := range tr.Stats().Closed {
+		sum += n
+	}
+	assert.EqualValues(t, 1, sum)
+}
+
+func TestP4ARetryWithinALimitOfOne(t *testing.T) {
+	ledger, hook := newLedger(), new(onCheckout)
+	server := startRaw(t, listenTCP(t), counting(ledger))
+	tr := newTransport(t, hook.trace(), ttlpool.WithMaxConnsPerHost(1))
+	get(t, tr, server.url())
+	queued := make(chan string, 1)
+	hook.set(func() {
+		go func() { queued <- get(t, tr, server.url()) }()
+		eventually(t, func() bool { return tr.Stats().Waiting == 1 }, "nobody waits")
+		server.all()[0].halfClose()
+	})
+	assert.Equal(t, "2", send(t, tr, markedGet(t, server.url())), "it does not queue again behind another")
+	assert.Equal(t, "2", <-queued)
+	received, _ := ledger.counts(staleID)
+	assert.Equal(t, 2, received)
+	assert.Equal(t, 2, server.accepted())
+}
+
+func TestP4TheSecondFailureIsTheLast(t *testing.T) {
+	for _, sh := range shapes()[:2] {
+		t.Run(sh.name, func(t *testing.T) {
+			ledger := newLedger()
+			server := startRaw(t, listenTCP(t), func(c *rawConn) {
+				for n := 1; ; n++ {
+					req := c.head()
+					if req == nil {
+						return
+					}
+					ledger.receive(req)
+					if req.Header.Get(idHeader) == staleID {
+						sh.serve(c, req)
+						return
+					}
+					c.answer("hello")
+				}
+			})
+			tr := newTransport(t)
+			idleConns(t, tr, server.url(), 3)
+			_, err := tr.RoundTrip(markedGet(t, server.url()))
+			var failed *ttlpool.ExchangeError
+			require.ErrorAs(t, err, &failed)
+			sh.requireError(t, err)
+			assert.True(t, failed.Retried)
+			assert.False(t, failed.Stale, "the second connection was fresh")
+			assert.ErrorContains(t, err, "second try")
+			received, _ := ledger.counts(staleID)
+			assert.Equal(t, 2, received)
+			assert.Equal(t, 4, server.accepted())
+			assertClosed(t, tr, ttlpool.ClosedStale, 1)
+			assertClosed(t, tr, ttlpool.ClosedFailed, 1)
+		})
+	}
+}
+
+func TestAFreshConnectionIsNeverRetried(t *testing.T) {
+	for _, sh := range shapes()[:2] {
+		ledger := newLedger()
+		server := startRaw(t, listenTCP(t), func(c *rawConn) {
+			req := c.head()
+			ledger.receive(req)
+			sh.serve(c, req)
+		})
+		tr := newTransport(t)
+		_, err := tr.RoundTrip(markedGet(t, server.url()))
+		var failed *ttlpool.ExchangeError
+		require.ErrorAs(t, err, &failed)
+		sh.requireError(t, err)
+		assert.False(t, failed.Stale)
+		assert.Equal(t, "the connection was fresh", failed.NotRetried)
+		received, _ := ledger.counts(staleID)
+		assert.Equal(t, 1, received)
+		assert.Equal(t, 1, server.accepted())
+	}
+}
+
+// A dialled connection that nobody needed any more has been idle: its server
+// may have closed it for that.
+func TestAConnectionThatWasIdleBeforeItsFirstUseIsRetried(t *testing.T) {
+	ledger, hook := newLedger(), new(onCheckout)
+	server := startRaw(t, listenTCP(t), counting(ledger))
+	held := make(chan struct{})
+	tr := newTransport(t, hook.trace(), ttlpool.WithBase(&http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			<-held
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := tr.RoundTrip(newRequest(t, ctx, "GET", server.url(), nil))
+		done <- err
+	}()
+	eventually(t, func() bool { return tr.Stats().Dialing == 1 }, "no dial")
+	cancel()
+	require.Equal(t, context.Canceled, <-done)
+	close(held)
+	eventually(t, func() bool { return tr.Stats().Idle == 1 }, "the late connection is not kept")
+	eventually(t, func() bool { return server.accepted() == 1 }, "not accepted")
+	hook.set(func() { server.all()[0].halfClose() })
+	assert.Equal(t, "2", send(t, tr, markedGet(t, server.url())))
+}
+
+// strays are what servers send to idle connections.
+var strays = map[string]string{
+	"a second response": okResponse("a foreign answer"),
+	"a 408":             "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+	"garbage":           "\x00\x01garbage",
+	"one byte":          "H",
+}
+
+// strayServer sends something after its first answer: when it is told, or at
+// once if later is nil.
+func strayServer(t *testing.T, l net.Listener, config *tls.Config, body, stray string, later <-chan struct{}) *rawServer {
+	return startRaw(t, l, func(c *rawConn) {
+		if config != nil {
+			secure := tls.Server(c.Conn, config)
+			c.Conn = secure
+			c.in.Reset(secure)
+		}
+		if c.index > 1 {
+			c.answerAll()
+			return
+		}
+		if c.next() == nil {
+			return
+		}
+		if later == nil {
+			c.say(okResponse(body) + stray) // in one write, and in one record
+		} else {
+			c.answer(body)
+			<-later
+			c.say(stray)
+		}
+		c.answerAll()
+	})
+}
+
+// strayBodies are read from the connection in different ways.
+var strayBodies = map[string]string{
+	"empty": "", "short": "hello", "longer than the buffer": strings.Repeat("x", 9000),
+}
+
+func TestP6BytesBehindAResponseAreNoAnswer(t *testing.T) {
+	config, trust := identity(t)
+	for strayName, stray := range strays {
+		for bodyName, body := range strayBodies {
+			for _, secure := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s behind a %s body, TLS %v", strayName, bodyName, secure), func(t *testing.T) {
+					scheme, serverConfig := "http://", (*tls.Config)(nil)
+					if secure {
+						scheme, serverConfig = "https://", config
+					}
+					server := strayServer(t, listenTCP(t), serverConfig, body, stray, nil)
+					tr := newTransport(t, ttlpool.WithBase(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust}}))
+					url := scheme + server.address + "/"
+					assert.Equal(t, body, get(t, tr, url))
+					assert.Equal(t, "2.1", get(t, tr, url))
+					assertClosed(t, tr, ttlpool.ClosedStrayBytes, 1)
+				})
+			}
+		}
+	}
+}
+
+func TestP6BytesOnAnIdleConnectionAreNoAnswer(t *testing.T) {
+	config, trust := identity(t)
+	for strayName, stray := range strays {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, TLS %v", strayName, secure), func(t *testing.T) {
+				later := make(chan struct{})
+				dialled := make(chan net.Conn, 2)
+				scheme, serverConfig := "http://", (*tls.Config)(nil)
+				if secure {
+					scheme, serverConfig = "https://", config
+				}
+				server := strayServer(t, listenTCP(t), serverConfig, "hello", stray, later)
+				tr := newTransport(t, ttlpool.WithBase(&http.Transport{
+					TLSClientConfig: &tls.Config{RootCAs: trust},
+					DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+						c, err := new(net.Dialer).DialContext(ctx, network, address)
+						dialled <- c
+						return c, err
+					},
+				}))
+				url := scheme + server.address + "/"
+				assert.Equal(t, "hello", get(t, tr, url))
+				probe := hangup.NewProbe(<-dialled)
+				if probe == nil {
+					t.Skip("this system offers no look at a socket: see the package's documentation")
+				}
+				close(later)
+				eventually(t, func() bool { return probe.State() != hangup.Quiet }, "nothing arrives")
+				assert.Equal(t, "2.1", get(t, tr, url))
+				assertClosed(t, tr, ttlpool.ClosedStrayBytes, 1)
+			})
+		}
+	}
+}
+
+// A connection without a descriptor cannot be looked at, and must be heard.
+func TestP6BytesOnAnIdleConnectionOfUnknownKind(t *testing.T) {
+	config, trust := identity(t)
+	for strayName, stray := range strays {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, TLS %v", strayName, secure), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					network, later := newMemNet(), make(chan struct{})
+					scheme, serverConfig := "http://", (*tls.Config)(nil)
+					if secure {
+						scheme, serverConfig = "https://", config
+					}
+					strayServer(t, network.Listen("example.com:9"), serverConfig, "hello", stray, later)
+					// Certificates have dates, and a bubble's clock stands long before them.
+					tr := newTransport(t, ttlpool.WithBase(&http.Transport{DialContext: network.Dial, TLSClientConfig: &tls.Config{
+						RootCAs: trust, InsecureSkipVerify: true,
+					}}))
+					url := scheme + "example.com:9/"
+					assert.Equal(t, "hello", get(t, tr, url))
+					close(later)
+					synctest.Wait()
+					assert.Equal(t, "2.1", get(t, tr, url))
+					assertClosed(t, tr, ttlpool.ClosedStrayBytes, 1)
+				})
+			})
+		}
+	}
+}
+
+func TestP6AResponseLongerThanItsLength(t *testing.T) {
+	for name, head := range map[string]string{
+		"with a length": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"without body":  "HTTP/1.1 204 No Content\r\n\r\n",
+		"chunked":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := startRaw(t, listenTCP(t), func(c *rawConn) {
+				if c.index == 1 && c.next() != nil {
+					c.say(head + " and more than that")
+				}
+				c.answerAll()
+			})
+			tr := newTransport(t)
+			assert.NotContains(t, get(t, tr, server.url()), "more")
+			assert.Equal(t, "2.1", get(t, tr, server.url()))
+		})
+	}
+}
+
+// A dead connection is noticed at checkout and never used.
+func TestAClosedIdleConnectionIsNotUsed(t *testing.T) {
+	for _, last := range []string{"half-closed", "reset"} {
+		server := startRaw(t, listenTCP(t), (*rawConn).answerAll)
+		dialled := make(chan net.Conn, 2)
+		tr := newTransport(t, ttlpool.WithBase(&http.Transport{
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, address)
+				dialled <- c
+				return c, err
+			},
+		}))
+		post := func() string { return send(t, tr, newRequest(t, t.Context(), "POST", server.url(), stream("x"))) }
+		assert.Equal(t, "1.1", post())
+		probe := hangup.NewProbe(<-dialled)
+		if probe == nil {
+			t.Skip("this system offers no look at a socket: see the package's documentation")
+		}
+		if last == "reset" {
+			server.all()[0].reset()
+		} else {
+			server.all()[0].halfClose()
+		}
+		eventually(t, func() bool { return probe.State() == hangup.HungUp }, "the end does not arrive")
+		assert.Equal(t, "2.1", post(), last)
+		stats := tr.Stats()
+		assert.Zero(t, stats.Stale)
+		assertClosed(t, tr, ttlpool.ClosedHungUp, 1)
+	}
+}
+
+// A request that could not be sent again must find a place even where all are
+// taken by connections too old for it.
+func TestAStrictRequestIsNotHeldUpByTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemNet()
+		startRaw(t, network.Listen("hub.test:80"), (*rawConn).answerAll)
+		tr := newTransport(t, over(network), ttlpool.WithTTL(time.Minute), ttlpool.WithMaxConnsPerHost(1))
+		assert.Equal(t, "1.1", get(t, tr, "http://hub.test/"))
+		time.Sleep(45 * time.Second)
+		post := newRequest(t, t.Context(), "POST", "http://hub.test/", bytes.NewReader([]byte("x")))
+		assert.Equal(t, "2.1", send(t, tr, post))
+		assert.Equal(t, "2.2", get(t, tr, "http://hub.test/"))
+	})
+}

@@ -1,0 +1,85 @@
+package ttlpool
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWaitersAreServedInTheOrderInWhichTheyCame(t *testing.T) {
+	var q waiterQueue
+	a, b, c := someWaiter(), someWaiter(), someWaiter()
+	for _, w := range []*waiter{a, b, c} {
+		q.pushBack(w)
+	}
+	assert.True(t, slices.Equal([]*waiter{a, b, c}, q.check(t)))
+}
+
+func TestAWaiterLeavesFromWhereverItStands(t *testing.T) {
+	for left := range 3 {
+		var q waiterQueue
+		ws := []*waiter{someWaiter(), someWaiter(), someWaiter()}
+		for _, w := range ws {
+			q.pushBack(w)
+		}
+		q.remove(ws[left])
+		assert.False(t, ws[left].queued)
+		assert.True(t, slices.Equal(slices.Delete(slices.Clone(ws), left, left+1), q.check(t)))
+	}
+}
+
+func TestAWaiterThatWasServedADeadConnectionKeepsItsTurn(t *testing.T) {
+	var q waiterQueue
+	a, b := someWaiter(), someWaiter()
+	q.pushFront(a)
+	assert.True(t, slices.Equal([]*waiter{a}, q.check(t)))
+	q.pushFront(b)
+	assert.True(t, slices.Equal([]*waiter{b, a}, q.check(t)))
+}
+
+func TestWaiterQueueAgreesWithASlice(t *testing.T) {
+	var (
+		q     waiterQueue
+		model []*waiter
+		rng   = rand.New(rand.NewPCG(3, 4))
+	)
+	for range 500 {
+		switch n := rng.IntN(5); {
+		case n < 2:
+			w := someWaiter()
+			q.pushBack(w)
+			model = append(model, w)
+		case n < 3:
+			w := someWaiter()
+			q.pushFront(w)
+			model = slices.Insert(model, 0, w)
+		case len(model) > 0:
+			i := rng.IntN(len(model))
+			q.remove(model[i])
+			model = slices.Delete(model, i, i+1)
+		}
+		require.True(t, slices.Equal(model, q.check(t)))
+	}
+}
+
+func someWaiter() *waiter { return newWaiter(context.Background(), demand{}) }
+
+// check proves the queue's invariants and returns it, first come first.
+func (q *waiterQueue) check(t *testing.T) (all []*waiter) {
+	t.Helper()
+	var last *waiter
+	for w := q.first; w != nil; w = w.next {
+		require.Same(t, last, w.ahead, "links disagree")
+		require.True(t, w.queued)
+		require.Less(t, len(all), q.len, "a loop, or a wrong length")
+		all = append(all, w)
+		last = w
+	}
+	require.Same(t, last, q.last)
+	require.Len(t, all, q.len)
+	return all
+}
