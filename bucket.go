@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ttlpool/ttlpool/internal/hangup"
 )
 
 // key says what connections lead to. Those of one key are interchangeable.
@@ -226,6 +228,9 @@ func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *afte
 	defer b.mu.Unlock()
 	if !c.idle {
 		return 0, false
+	}
+	if h, ok := c.probe.(heard); ok && h.State() == hangup.Quiet {
+		return 0, false // what was heard was read: it was an answer, and the connection is idle again
 	}
 	b.discardLocked(c, reason, after)
 	return elapsed(now, c.idleSince), true

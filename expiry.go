@@ -36,17 +36,31 @@ type lifetime struct {
 // each that we know of the server, less the margin. 0 means that none does.
 func (p *policy) effectiveTTL(l lifetime) time.Duration {
 	ttl := p.ttl
-	for _, timeout := range [...]time.Duration{p.serverTimeout, l.hinted, l.learned} {
-		if timeout == 0 {
-			continue
-		}
-		// Without headroom it is not reusable, which is not the same as 0.
-		usable := max(timeout-p.marginOf(timeout, l.roundTrip), refusesReuse)
-		if ttl == 0 || usable < ttl {
-			ttl = usable
-		}
+	if p.serverTimeout > 0 {
+		ttl = shorter(ttl, p.usable(p.serverTimeout, l))
+	}
+	if l.hinted > 0 {
+		ttl = shorter(ttl, p.usable(l.hinted, l))
+	}
+	if l.learned > 0 {
+		// Never nothing, or what was learned could not be disproved.
+		ttl = shorter(ttl, max(p.usable(l.learned, l), l.learned/4))
 	}
 	return ttl
+}
+
+// usable is what the margin leaves of a server's timeout. Without headroom the
+// connection is not reusable, which is not the same as 0.
+func (p *policy) usable(timeout time.Duration, l lifetime) time.Duration {
+	return max(timeout-p.marginOf(timeout, l.roundTrip), refusesReuse)
+}
+
+// shorter returns the shorter of two TTLs, of which the first may be none.
+func shorter(ttl, other time.Duration) time.Duration {
+	if ttl == 0 {
+		return other
+	}
+	return min(ttl, other)
 }
 
 // marginOf is what is taken off a server's timeout: enough for a request to get

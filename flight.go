@@ -149,10 +149,15 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	x.Settings = f.transport.settings
 	x.Conn = conn
 	x.MayBlock = conn.mayHang()
+	x.Reused = l.reused
 	x.Owner = x
 	if conn.bucket.key.forwards {
 		x.ViaProxy = true
 		x.ProxyAuthorization = connect.ProxyAuthorization(f.proxy)
+	}
+	if why := l.gone(readClocks()); why != NotClosed {
+		closeBody(req)
+		return nil, f.failedExchange(x, goneError(why), second)
 	}
 	if !l.reused && conn.kind == kindSocket && conn.unfit() == ClosedStrayBytes {
 		closeBody(req)

@@ -43,21 +43,21 @@ func kindOf(c net.Conn) connKind {
 
 // prepare is for the connections that a Transport dials: it counts what goes
 // over sockets, and makes the deadlines of all others work.
-func prepare(c net.Conn) net.Conn {
+func prepare(c net.Conn, readBuffer int) net.Conn {
 	switch kindOf(c) {
 	case kindSocket:
 		return newWire(c)
 	case kindUnknown:
-		return opaque.New(c)
+		return opaque.New(c, readBuffer)
 	}
 	return c
 }
 
 // transparent is prepare for a connection that somebody else has made ready:
 // what its socket has sent is not known.
-func transparent(c net.Conn) net.Conn {
+func transparent(c net.Conn, readBuffer int) net.Conn {
 	if kindOf(c) == kindUnknown {
-		return opaque.New(c)
+		return opaque.New(c, readBuffer)
 	}
 	return c
 }

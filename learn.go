@@ -38,6 +38,9 @@ type Evidence struct {
 
 const (
 	maxVotes = 16
+	// shortestTimeout is what no server's timeout is below; a connection closed
+	// sooner was closed for another reason.
+	shortestTimeout = 200 * time.Millisecond
 	// quorum is how many votes make a timeout; fewer may be odd.
 	quorum = 3
 	// atOnce is how far apart closes may be that have one cause.
@@ -52,13 +55,16 @@ const (
 // alike reports whether two idle times may come from one timeout. Servers that
 // look at their timers once a second are up to that much off.
 func alike(low, high time.Duration) bool {
-	return high-low <= max(low/8, 20*time.Millisecond)
+	return high-low <= low/8
 }
 
 // note takes in that the peer has closed a connection after so much idle time.
 // Closes at one instant are one vote; if their idle times differ, the server
 // was restarted or reloaded, which teaches nothing.
 func (l *lessons) note(idle time.Duration, now instant) {
+	if idle < shortestTimeout {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.votes); n > 0 && elapsed(now, l.votes[n-1].at) <= atOnce {

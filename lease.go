@@ -9,11 +9,12 @@ type lease struct {
 	reused  bool          // the connection had been given back before
 	wasIdle bool          // it was idle just before
 	idle    time.Duration // for how long, if it was
+	since   instant       // when it began
 }
 
 // leaseLocked hands out a lease.
 func (b *bucket) leaseLocked(c *Conn, now instant) lease {
-	l := lease{conn: c, reused: c.reused || c.leases > 0, wasIdle: c.idle}
+	l := lease{conn: c, reused: c.reused || c.leases > 0, wasIdle: c.idle, since: now}
 	if c.idle {
 		b.unlistLocked(c)
 	}
@@ -36,4 +37,17 @@ func (l lease) unfit(waited bool, now instant) CloseReason {
 		}
 	}
 	return l.conn.unfit()
+}
+
+// secondLook is how old a lease may be when its exchange begins. After more,
+// which a hook may have taken, or a machine that is busy, its connection is
+// looked at again.
+const secondLook = time.Millisecond
+
+// gone says why a reused connection has become unusable since it was leased.
+func (l lease) gone(now instant) CloseReason {
+	if !l.reused || elapsed(now, l.since) <= secondLook {
+		return NotClosed
+	}
+	return l.unfit(true, now)
 }

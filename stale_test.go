@@ -414,6 +414,71 @@ func TestP5AFailingGetBody(t *testing.T) {
 	requireNothingLeft(t, sc.tr)
 }
 
+// hangingWrite is a connection whose Write delivers what it is given, and then
+// does not return before the connection is closed.
+type hangingWrite struct {
+	net.Conn
+	hangs  *atomic.Bool
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (c hangingWrite) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.hangs.Load() {
+		<-c.closed
+	}
+	return n, err
+}
+
+func (c hangingWrite) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// What was given up while it was being written may have gone out.
+func TestP5BytesOfUnknownFateCountAsSent(t *testing.T) {
+	config, trust := identity(t)
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			ledger := newLedger()
+			server := startRaw(t, listenTCP(t), func(c *rawConn) {
+				if scheme == "https" {
+					secure := tls.Server(c.Conn, config)
+					c.Conn = secure
+					c.in.Reset(secure)
+				}
+				for req := c.next(); req != nil; req = c.next() {
+					ledger.receive(req)
+					if req.Method == "POST" && c.index == 1 {
+						return
+					}
+					c.answer("")
+				}
+			})
+			var hangs atomic.Bool
+			tr := newTransport(t, ttlpool.WithBase(&http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: trust},
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					c, err := new(net.Dialer).DialContext(ctx, network, address)
+					return hangingWrite{c, &hangs, make(chan struct{}), new(sync.Once)}, err
+				},
+			}))
+			url := scheme + "://" + server.address
+			get(t, tr, url)
+			hangs.Store(true)
+			req := newRequest(t, t.Context(), "POST", url, io.MultiReader()) // its end is known late
+			req.Header.Set(idHeader, staleID)
+			_, err := tr.RoundTrip(req)
+			var failed *ttlpool.ExchangeError
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, "POST is not idempotent", failed.NotRetried)
+			received, _ := ledger.counts(staleID)
+			assert.Equal(t, 1, received)
+		})
+	}
+}
+
 // onCheckout runs a function at the next checkout: after the connection was
 // looked at, and before it is used.
 type onCheckout struct{ next atomic.Pointer[func()] }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 
@@ -19,12 +20,13 @@ import (
 //
 // What callers of [http.Transport] rely on holds here too.
 type Transport struct {
-	pool     *Pool
-	dialer   connect.Dialer
-	proxy    func(*http.Request) (*url.URL, error) // or nil
-	settings *h1.Settings
-	http2    *h2.Maker
-	base     *http.Transport // for schemes registered there; or nil
+	pool       *Pool
+	dialer     connect.Dialer
+	proxy      func(*http.Request) (*url.URL, error) // or nil
+	settings   *h1.Settings
+	readBuffer int
+	http2      *h2.Maker
+	base       *http.Transport // for schemes registered there; or nil
 
 	priorKnowledge     bool                     // speak HTTP/2 without TLS
 	declaredIdempotent func(*http.Request) bool // or nil
@@ -52,7 +54,8 @@ func NewTransport(opts ...Option) (*Transport, error) {
 	t.proxy = base.Proxy
 	t.settings = settingsOf(base)
 	t.dialer = dialerOf(base, t.settings.MaxHeaderBytes)
-	t.dialer.Prepare = prepare
+	t.readBuffer = base.ReadBufferSize
+	t.dialer.Prepare = func(c net.Conn) net.Conn { return prepare(c, t.readBuffer) }
 	t.http2 = h2.NewMaker(base)
 	protocols := protocolsOf(base)
 	t.priorKnowledge = protocols.UnencryptedHTTP2() && !protocols.HTTP1()
@@ -118,7 +121,7 @@ func (t *Transport) dial(ctx context.Context, k key) (link, error) {
 		session, err := t.http2.Make(conn, k.address)
 		return link{conn: conn, session: session}, err
 	}
-	return link{conn: transparent(conn)}, nil
+	return link{conn: transparent(conn, t.readBuffer)}, nil
 }
 
 // errCanceled is the cause of a cancellation by Request.Cancel.

@@ -158,4 +158,4 @@ func (p path) aimedAt(idle time.Duration) func(int, time.Time) time.Time {
 
 // lanesFor is how many lanes share so many calls, for rounds enough and no
 // more load than two processors bear.
-func lanesFor(calls int) int { return min(max(calls/8, 1), 400) }
+func lanesFor(calls int) int { return min(max(calls/5, 1), 400) }

@@ -34,6 +34,27 @@ func TestIdleClose(t *testing.T) {
 	})
 }
 
+// TestLingeringClose is TestIdleClose with a server that closes as Apache and
+// nginx do: it ends its side first, and so a request that comes too late is
+// acknowledged and thrown away, not reset.
+func TestLingeringClose(t *testing.T) {
+	onBoth(t, func(t *testing.T, p path) {
+		srv := serve(t, p, script{idle: idleTimeout, lingers: true})
+		n := requests(t)
+		c := &campaign{server: srv, calls: n, workers: lanesFor(n), methods: both, next: p.aimedAt(idleTimeout)}
+		us, them := ours(t, p, srv, ttlpool.WithLearning(false)), theirs(t, p, srv)
+		result := c.contest(t, us, them)
+
+		assertAnswered(t, result[0][http.MethodGet])
+		post := result[0][http.MethodPost]
+		assertSafe(t, post)
+		if p.helped() {
+			assert.Equal(t, post.failed(), post.outcomes[reset]+post.outcomes[acknowledgedClose], "for one: %v", post.example)
+		}
+		assert.Positive(t, result[1][http.MethodPost].failed(), "the aim is not good enough to prove anything")
+	})
+}
+
 // assertAnswered is for calls that never fail.
 func assertAnswered(t *testing.T, got *tally) {
 	t.Helper()

@@ -22,7 +22,7 @@ func requests(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("TTLPOOL_AIM")
 	if text == "" {
-		return 2000
+		return 1500
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(t, err, "TTLPOOL_AIM")

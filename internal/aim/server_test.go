@@ -23,6 +23,7 @@ import (
 // script is what a server does, besides answering.
 type script struct {
 	idle    time.Duration // after which it ends an idle connection; 0: never
+	lingers bool          // it ends its own side, and throws away what comes until the client does too
 	early   string        // what it says then, unasked
 	stays   bool          // and it does not close
 	maxUses int           // after which it closes, without a word; 0: no limit
@@ -157,8 +158,12 @@ func (s *server) await(c *served, in *bufio.Reader) bool {
 	}
 	_, err := in.Peek(1)
 	_ = c.SetReadDeadline(time.Time{})
-	if errors.Is(err, os.ErrDeadlineExceeded) && s.script.early != "" {
+	switch timedOut := errors.Is(err, os.ErrDeadlineExceeded); {
+	case timedOut && s.script.early != "":
 		err = s.speakEarly(c, in)
+	case timedOut && s.script.lingers:
+		_ = c.Conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, in)
 	}
 	c.setIdle(false)
 	return err == nil

@@ -134,6 +134,7 @@ var corners = []behaviour{
 	}},
 	{name: "a flood of informational responses without an end", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		url := e.serveRaw(func(r raw) {
+			r.head()
 			for err := error(nil); err == nil; {
 				_, err = io.WriteString(r, "HTTP/1.1 103 Early Hints\r\nX-Long: "+strings.Repeat("x", 1000)+"\r\n\r\n")
 			}
@@ -176,6 +177,7 @@ var corners = []behaviour{
 	}},
 	{name: "a header without an end", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		url := e.serveRaw(func(r raw) {
+			r.head()
 			_, err := io.WriteString(r, "HTTP/1.1 200 OK\r\n")
 			for err == nil {
 				_, err = io.WriteString(r, "X-Long: "+strings.Repeat("x", 1000)+"\r\n")
@@ -184,14 +186,6 @@ var corners = []behaviour{
 		small := func(base *http.Transport) { base.MaxResponseHeaderBytes = 64 << 10 }
 		err := e.fail(e.client(small), e.request("POST", url, nil))
 		assert.ErrorContains(t, err, "server response headers exceeded 65536 bytes")
-	}},
-	{name: "an answer before the question", modes: overHTTP1, run: func(t *testing.T, e *env) {
-		url := e.serveRaw(func(r raw) {
-			r.says("HTTP/1.1 200 OK", "Content-Length: 0", "X-Early: yes", "")
-			for r.head() != nil {
-			}
-		})
-		assert.Equal(t, "yes", e.get(e.client(), url).Header.Get("X-Early"), "on a new connection it passes for the answer")
 	}},
 	{name: "a second answer that nobody asked for is nobody's answer", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		url := e.serveRaw(func(r raw) {
@@ -284,9 +278,9 @@ var corners = []behaviour{
 		url := e.serveRaw(once("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n"))
 		assert.Equal(t, 101, e.open(e.client(), e.request("GET", url, nil)).StatusCode)
 	}},
-	{name: "a name of a field that is none", modes: overHTTP1, run: func(t *testing.T, e *env) {
-		url := e.serveRaw(once("HTTP/1.1 200 OK\r\nBad Name: 1\r\nContent-Length: 0\r\n\r\n"))
-		_ = e.fail(e.client(), e.request("POST", url, nil))
+	{name: "a field without a colon", modes: overHTTP1, run: func(t *testing.T, e *env) {
+		url := e.serveRaw(once("HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n"))
+		assert.ErrorContains(t, e.fail(e.client(), e.request("POST", url, nil)), "malformed MIME header")
 	}},
 	{name: "a status line without a text", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		url := e.serveRaw(once("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"))

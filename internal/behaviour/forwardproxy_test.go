@@ -30,8 +30,8 @@ type forwardProxy struct {
 // serveProxy starts a proxy that is spoken to in HTTP/1.1, with TLS or without.
 func (e *env) serveProxy(m mode, to string) *forwardProxy {
 	p := &forwardProxy{headers: make(chan http.Header, 16), to: to}
+	e.t.Cleanup(p.tunnels.Wait) // after the server has been closed
 	p.server = e.serveIn(m, p.serve, func(s *httptest.Server) { s.TLS = serverTLS().Clone() })
-	e.t.Cleanup(p.tunnels.Wait)
 	return p
 }
 
@@ -105,6 +105,8 @@ func (p *forwardProxy) forward(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *forwardProxy) connect(w http.ResponseWriter, r *http.Request) {
+	p.tunnels.Add(1) // before the server forgets this connection
+	defer p.tunnels.Done()
 	behind, err := new(net.Dialer).DialContext(context.Background(), "tcp", p.target(r.Host))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
@@ -116,7 +118,7 @@ func (p *forwardProxy) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-	p.tunnels.Go(func() { join(conn, behind) })
+	join(conn, behind)
 }
 
 // join carries bytes both ways until either side ends.

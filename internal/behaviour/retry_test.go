@@ -121,7 +121,7 @@ var retries = []behaviour{
 			defer mu.Unlock()
 			if n++; n == 2 {
 				conn, _, _ := w.(http.Hijacker).Hijack()
-				_, _ = io.WriteString(conn, "HTTP/1.1 2")
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-Half: 1\r\n")
 				_ = conn.Close()
 			}
 		})

@@ -82,6 +82,9 @@ type Owner interface {
 type Exchange struct {
 	Settings *Settings
 	Conn     net.Conn // a deadline in the past must make its calls return
+	// Reused says that the connection has run another exchange before, so that
+	// what comes may be no answer to this one.
+	Reused bool
 	// MayBlock says that a write may wait until the peer reads, so that even a
 	// request without a body needs a goroutine of its own.
 	MayBlock bool

@@ -98,32 +98,45 @@ func TestAFailedExchangeHasNoOutcome(t *testing.T) {
 	}
 }
 
-// An error that does not support == must not make the exchange panic.
+// severalErrors is an error that does not support ==.
 type severalErrors []error
 
 func (severalErrors) Error() string { return "several errors" }
 
+// labelled is one that does, unless there is such an error in it.
+type labelled struct{ error }
+
 func TestErrorsThatCannotBeCompared(t *testing.T) {
-	several := severalErrors{io.EOF}
-	t.Run("of the connection", func(t *testing.T) {
-		x, _ := newExchange(newScripted("", several))
-		_, err := x.Do(newRequest(t, "GET", nil))
-		assert.Equal(t, error(several), err)
-	})
-	t.Run("as the cause of a cancellation", func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(several)
-		x, _ := newExchange(newScripted("", nil))
-		_, err := x.Do(newRequest(t, "GET", nil).WithContext(ctx))
-		assert.Equal(t, error(several), err)
-	})
-	t.Run("of the request's body", func(t *testing.T) {
-		x, _ := newExchange(newScripted("", nil))
-		_, err := x.Do(newRequest(t, "POST", iotest.ErrReader(several)))
-		var fault *RequestError
-		require.ErrorAs(t, err, &fault)
-		assert.Equal(t, error(several), fault.Err)
-	})
+	for name, several := range map[string]error{"a slice": severalErrors{io.EOF}, "in a struct": labelled{severalErrors{}}} {
+		t.Run("of the connection's reads, "+name, func(t *testing.T) {
+			x, _ := newExchange(newScripted("", several))
+			_, err := x.Do(newRequest(t, "GET", nil))
+			assert.Equal(t, several, err)
+		})
+		t.Run("of its writes, "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn := newScripted("", nil)
+				conn.writeErr = several
+				x, _ := newExchange(conn)
+				_, err := x.Do(newRequest(t, "POST", iotest.OneByteReader(strings.NewReader("body"))))
+				assert.Equal(t, several, err)
+			})
+		})
+		t.Run("as the cause of a cancellation, "+name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(several)
+			x, _ := newExchange(newScripted("", nil))
+			_, err := x.Do(newRequest(t, "GET", nil).WithContext(ctx))
+			assert.Equal(t, several, err)
+		})
+		t.Run("of the request's body, "+name, func(t *testing.T) {
+			x, _ := newExchange(newScripted("", nil))
+			_, err := x.Do(newRequest(t, "POST", iotest.ErrReader(several)))
+			var fault *RequestError
+			require.ErrorAs(t, err, &fault)
+			assert.Equal(t, several, fault.Err)
+		})
+	}
 }
 
 // The connection may be running another exchange by then.

@@ -23,6 +23,12 @@ func (x *Exchange) receive() (*http.Response, error) {
 		return nil, err
 	}
 	x.in.limited = false
+	if x.Reused && x.answeredTwice(resp) {
+		return nil, ErrPremature
+	}
+	if x.body == nil || x.body.permission == nil {
+		x.letWriterEnd() // it may be about to say that the request was at fault
+	}
 	if cause := x.interruption(); cause != nil {
 		return nil, cause
 	}
@@ -39,6 +45,21 @@ func (x *Exchange) receive() (*http.Response, error) {
 		x.decompress(resp)
 	}
 	return resp, nil
+}
+
+// answeredTwice reports whether another response follows at once: the one that
+// was sent unasked came first, and ours is the second.
+func (x *Exchange) answeredTwice(resp *http.Response) bool {
+	length := int(max(resp.ContentLength, 0))
+	if x.req.Method == http.MethodHead {
+		length = 0
+	}
+	const version = "HTTP/1."
+	if resp.ContentLength < 0 || x.in.buf.Buffered() < length+len(version) {
+		return false
+	}
+	ahead, _ := x.in.buf.Peek(length + len(version))
+	return string(ahead[length:]) == version
 }
 
 // readHead reads responses until a final one. Informational ones go to the

@@ -32,9 +32,9 @@ func (s *sink) failed(err error) error {
 	return comparisonSafe(err, errUnwritable)
 }
 
-// comparisonSafe returns err, or what stands for it if its type cannot be compared.
+// comparisonSafe returns err, or what stands for it if it cannot be compared.
 func comparisonSafe(err, standIn error) error {
-	if reflect.TypeOf(err).Comparable() {
+	if reflect.ValueOf(err).Comparable() {
 		return err
 	}
 	return standIn

@@ -15,15 +15,23 @@ import (
 // socketPair returns the two ends of a connection over the loopback interface.
 func socketPair(t testing.TB) (ours, peer *net.TCPConn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ours, peer, err := loopback()
 	require.NoError(t, err)
+	t.Cleanup(func() { ours.Close(); peer.Close() })
+	return ours, peer
+}
+
+func loopback() (ours, peer *net.TCPConn, err error) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, nil, err
+	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	p, err := l.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { c.Close(); p.Close() })
-	return c.(*net.TCPConn), p.(*net.TCPConn)
+	if ours, err = net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr)); err != nil {
+		return nil, nil, err
+	}
+	peer, err = l.AcceptTCP()
+	return ours, peer, err
 }
 
 func probeOf(t testing.TB, c net.Conn) *Probe {

@@ -18,6 +18,7 @@ import (
 // until the call returns, and one while it is listened to.
 type Conn struct {
 	inner       net.Conn
+	size        int
 	read, write deadline
 	reading     sync.Mutex // held through each Read
 	writing     sync.Mutex // held through each Write
@@ -30,13 +31,14 @@ type Conn struct {
 	heard  func()        // called at its end, once
 }
 
-// New wraps a connection.
-func New(inner net.Conn) *Conn {
-	return &Conn{inner: inner}
+// New wraps a connection. buffer is how much is read from it at once; 0 means
+// 4 KiB.
+func New(inner net.Conn, buffer int) *Conn {
+	if buffer <= 0 {
+		buffer = 4 << 10
+	}
+	return &Conn{inner: inner, size: buffer}
 }
-
-// bufferSize is that of bufio, and more than most response heads.
-const bufferSize = 4 << 10
 
 // Read reads what has been heard, or waits for more.
 func (c *Conn) Read(p []byte) (int, error) {
@@ -87,7 +89,7 @@ func (c *Conn) call(heard func()) <-chan struct{} {
 		return busy
 	}
 	if c.buf == nil {
-		c.buf = make([]byte, bufferSize)
+		c.buf = make([]byte, c.size)
 	}
 	c.busy = busy
 	go func() {

@@ -28,7 +28,7 @@ func (b bare) Close() error                { return b.inner.Close() }
 // pipe returns an opaque end and its peer.
 func pipe() (*Conn, net.Conn) {
 	ours, peer := net.Pipe()
-	return New(bare{inner: ours}), peer
+	return New(bare{inner: ours}, 0), peer
 }
 
 // named is bare with addresses, which nettest asks for.
@@ -53,7 +53,7 @@ func TestItIsANetConn(t *testing.T) {
 			one.Close()
 			return nil, nil, nil, err
 		}
-		c1, c2 := New(named{bare{inner: one}}), New(named{bare{inner: other}})
+		c1, c2 := New(named{bare{inner: one}}, 0), New(named{bare{inner: other}}, 0)
 		return c1, c2, func() { c1.Close(); c2.Close() }, nil
 	})
 }
