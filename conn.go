@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math/bits"
 	"net"
 	"sync/atomic"
 	"time"
@@ -197,8 +198,11 @@ const (
 	// that is certainly not too late, and costs nothing.
 	answeredAtOnce = 5 * time.Millisecond
 	// serverBuffer is the size from which the end of a response may have
-	// waited in the server's own buffer, its keep-alive clock running.
-	serverBuffer = 64 << 10
+	// waited in the server's own buffer for long, its keep-alive clock running;
+	// initialWindow is what is sent at once (RFC 6928: ten segments), and each
+	// doubling takes another round trip.
+	serverBuffer  = 64 << 10
+	initialWindow = 10 << 10
 	// kernelGrain is how coarse the kernel's time of the last arrival is.
 	kernelGrain = 5 * time.Millisecond
 )
@@ -216,14 +220,16 @@ func (c *Conn) lastArrival(now instant) instant {
 		return c.arrival.latest()
 	}
 	wrote := c.arrival.lastWrite()
-	if elapsed(now, wrote) <= answeredAtOnce || c.read.Load()-c.readBefore > serverBuffer {
+	size := c.read.Load() - c.readBefore
+	if elapsed(now, wrote) <= answeredAtOnce || size > serverBuffer {
 		return wrote
 	}
 	info, ok := c.wire.kernel.Info()
 	if !ok {
 		return wrote
 	}
-	if arrived := now.before(info.SinceArrival + kernelGrain); arrived.monotonic > wrote.monotonic {
+	flights := time.Duration(bits.Len64(uint64(size / initialWindow)))
+	if arrived := now.before(info.SinceArrival + kernelGrain + flights*info.RoundTrip); arrived.monotonic > wrote.monotonic {
 		return arrived
 	}
 	return wrote

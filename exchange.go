@@ -2,6 +2,7 @@ package ttlpool
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/ttlpool/ttlpool/internal/h1"
 )
@@ -14,18 +15,23 @@ type exchange struct {
 	before int64 // bytes that the connection had sent before
 }
 
+// rested is how long a connection was idle, at least, for its server to have
+// said something by a timer. It makes it worth a system call to be sure of the
+// answer.
+const rested = 100 * time.Millisecond
+
 // Premature reports whether the response that begins now crossed the request
-// on the wire. That can only be so within a round trip after the request; but a
-// server may send a 408, which says that it has waited in vain, at any time.
+// on the wire. On a connection that was busy until just now, only one that comes
+// within a round trip after the request can have, and a 408, which says that the
+// server has waited in vain.
 func (x *exchange) Premature(timedOut bool) bool {
 	conn := x.lease.conn
 	if conn.wire == nil {
 		return false
 	}
-	if !timedOut && elapsed(readClocks(), conn.arrival.lastWrite()) > conn.wire.roundTrip {
-		return false
-	}
-	return conn.evidenceSince(x.before).premature()
+	suspect := timedOut || x.lease.idle >= rested || conn.hungUp.Load() ||
+		elapsed(readClocks(), conn.arrival.lastWrite()) <= conn.wire.roundTrip
+	return suspect && conn.evidenceSince(x.before).premature()
 }
 
 // Answered completes the response and takes in the server's hint. This is the

@@ -24,7 +24,8 @@ type lessons struct {
 // vote is what one instant says: a connection, or several at once, closed by
 // the peer after so much idle time.
 type vote struct {
-	at       instant
+	at       instant // of the first close
+	until    instant // of the last
 	min, max time.Duration
 }
 
@@ -43,8 +44,10 @@ const (
 	shortestTimeout = 200 * time.Millisecond
 	// quorum is how many votes make a timeout; fewer may be odd.
 	quorum = 3
-	// atOnce is how far apart closes may be that have one cause.
-	atOnce = 100 * time.Millisecond
+	// atOnce is how far apart closes may be that have one cause. One restart may
+	// take longer in all: a server closes some ten thousand a second.
+	atOnce      = 100 * time.Millisecond
+	atOnceInAll = 5 * time.Second
 	// fadeAfter is how long a timeout holds that is not confirmed. Then it
 	// grows by a tenth for each such time, so that a raised one is found again,
 	// and after forgetAfter it is forgotten.
@@ -67,9 +70,9 @@ func (l *lessons) note(idle time.Duration, now instant) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.votes); n > 0 && elapsed(now, l.votes[n-1].at) <= atOnce {
+	if n := len(l.votes); n > 0 && l.votes[n-1].belongs(now) {
 		last := &l.votes[n-1]
-		last.min, last.max = min(last.min, idle), max(last.max, idle)
+		last.min, last.max, last.until = min(last.min, idle), max(last.max, idle), now
 	} else {
 		switch {
 		case n > 0 && !alike(l.votes[n-1].min, l.votes[n-1].max):
@@ -77,10 +80,15 @@ func (l *lessons) note(idle time.Duration, now instant) {
 		case n == maxVotes:
 			l.votes = slices.Delete(l.votes, 0, 1)
 		}
-		l.votes = append(l.votes, vote{at: now, min: idle, max: idle})
+		l.votes = append(l.votes, vote{at: now, until: now, min: idle, max: idle})
 	}
 	l.any.Store(true)
 	l.count(now)
+}
+
+// belongs reports whether a close at now has the same cause as the vote's.
+func (v vote) belongs(now instant) bool {
+	return elapsed(now, v.until) <= atOnce && elapsed(now, v.at) <= atOnceInAll
 }
 
 // count finds the shortest timeout that a quorum of votes agrees on. The

@@ -36,9 +36,13 @@ func crossRequests(t *testing.T, p path, s script) {
 	for _, m := range both {
 		got := result[0][m]
 		assert.Zero(t, got.p4)
-		// Without the kernel's figures there is no telling.
-		if p.helped() {
-			assert.Equal(t, got.slipped, got.outcomes[foreign]+got.outcomes[timedOut], "all that crossed was found out")
+		unnoticed := got.outcomes[foreign] + got.outcomes[timedOut] - got.slipped
+		switch {
+		case !p.helped(): // without the kernel's figures there is no telling
+		case s.stays: // only in time: the server acknowledges the request a little later
+			assert.LessOrEqual(t, unnoticed, got.calls/50)
+		default:
+			assert.Zero(t, unnoticed, "all that crossed was found out")
 		}
 	}
 	get, post := result[0][http.MethodGet], result[0][http.MethodPost]

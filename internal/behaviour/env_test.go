@@ -201,3 +201,12 @@ func (e *env) atOnce(n int, call func() error) {
 		require.NoError(e.t, <-failed)
 	}
 }
+
+// closeIdle closes idle connections until the server has none. Connections of HTTP/2 may become idle late.
+func (s *server) closeIdle(t *testing.T, c *http.Client) {
+	t.Helper()
+	s.conns.await(t, "no connections", func(n count) bool {
+		c.CloseIdleConnections()
+		return n.open == 0
+	})
+}

@@ -23,7 +23,6 @@ type forwardProxy struct {
 	answer  http.HandlerFunc // instead of a tunnel; or nil
 	to      string           // where it leads, whatever was asked for; or where it was asked to
 
-	mu      sync.Mutex
 	tunnels sync.WaitGroup
 }
 

@@ -13,12 +13,14 @@ var themes = []theme{
 	{"redirects and cookies", redirects},
 	{"http.Client", clients},
 	{"cancellation", cancellations},
+	{"cancellation in the body, and what follows", laterCancellations},
 	{"reuse", reuse},
 	{"limits", limits},
 	{"httptrace", traces},
 	{"second tries", retries},
 	{"upgrades", upgrades},
 	{"httputil.ReverseProxy", reverseProxies},
+	{"httputil.ReverseProxy, when something fails", reverseProxyFaults},
 	{"proxies", proxies},
 	{"choice of a proxy, and SOCKS", proxyChoices},
 	{"streams of HTTP/2", streams},
@@ -29,7 +31,14 @@ var themes = []theme{
 }
 
 // differences are what the two do differently, on purpose; docs/net-http.md says why.
-var differences = []theme{}
+var differences = []theme{
+	{"second tries", secondTries},
+	{"settings of a base", baseDifferences},
+}
 
 // own is what http.Transport does not have.
-var own = []theme{}
+var own = []theme{
+	{"how long connections live", lives},
+	{"second tries", ownTries},
+	{"faults", robust},
+}
