@@ -448,7 +448,7 @@ func TestP5BytesOfUnknownFateCountAsSent(t *testing.T) {
 					c.Conn = secure
 					c.in.Reset(secure)
 				}
-				for req := c.next(); req != nil; req = c.next() {
+				for req := c.head(); req != nil; req = c.head() {
 					ledger.receive(req)
 					if req.Method == "POST" && c.index == 1 {
 						return

@@ -1,0 +1,152 @@
+package behaviour
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/ttlpool/ttlpool"
+)
+
+// each chooses what a contestant is to do.
+func each[T any](e *env, theirs, ours T) T {
+	if e.ours {
+		return ours
+	}
+	return theirs
+}
+
+// theyFail wants a request on a stale connection to be sent again by ours only.
+func theyFail(method string, body func() io.Reader, header http.Header) func(*testing.T, *env) {
+	return func(t *testing.T, e *env) {
+		s := e.serveStale()
+		client := e.client()
+		e.get(client, s.URL)
+		req := e.request(method, s.URL, body())
+		for name, values := range header {
+			req.Header[name] = values
+		}
+		resp, err := client.Do(req)
+		if !e.ours {
+			assert.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		assert.Equal(t, 200, e.readAll(resp).StatusCode)
+		assert.Equal(t, 1, s.losses())
+	}
+}
+
+// streamed is a body without GetBody.
+func streamed() io.Reader { return io.MultiReader(strings.NewReader("text")) }
+
+var secondTries = []behaviour{
+	{name: "PUT is sent again by ttlpool only", modes: overHTTP1, run: theyFail("PUT", inMemory, nil)},
+	{name: "DELETE is sent again by ttlpool only", modes: overHTTP1, run: theyFail("DELETE", noBody, nil)},
+	{name: "a stream is recorded and sent again by ttlpool only", modes: overHTTP1,
+		run: theyFail("POST", streamed, http.Header{"Idempotency-Key": {"1"}})},
+	{name: "a GET on an HTTP/2 connection that has died is sent again by ttlpool only", modes: overHTTP2, run: theyFail("GET", noBody, nil)},
+	{name: "http.Transport tries one stale connection after the other, ttlpool a new one at once", modes: overHTTP1,
+		run: func(t *testing.T, e *env) {
+			var (
+				mu    sync.Mutex
+				seen  = make(map[string]int)
+				lost  int
+				three = gathers(3)
+			)
+			s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				seen[r.RemoteAddr]++
+				stale := seen[r.RemoteAddr] > 1
+				if stale {
+					lost++
+				}
+				mu.Unlock()
+				if stale {
+					panic(http.ErrAbortHandler)
+				}
+				three(w, r)
+			})
+			client := e.client(maxIdlePerHost(3))
+			e.atOnce(3, e.ask(client, s.URL))
+			assert.Equal(t, 200, e.get(client, s.URL).StatusCode)
+			assert.Equal(t, each(e, 3, 1), lost)
+		}},
+	{name: "an error on a connection is wrapped by ttlpool, with what is known of the connection", modes: overHTTP1,
+		run: func(t *testing.T, e *env) {
+			s := e.serveStale()
+			client := e.client()
+			e.get(client, s.URL)
+			err := e.fail(client, e.request("POST", s.URL, inMemory()))
+			assert.ErrorIs(t, err, io.EOF)
+			var wrapped *ttlpool.ExchangeError
+			require.Equal(t, e.ours, errors.As(err, &wrapped))
+			if !e.ours {
+				return
+			}
+			assert.True(t, wrapped.Stale)
+			assert.Equal(t, s.addr, wrapped.Conn.Address)
+			assert.Positive(t, wrapped.Written)
+			assert.Zero(t, wrapped.Read)
+			assert.Equal(t, "POST is not idempotent", wrapped.NotRetried)
+		}},
+}
+
+var baseDifferences = []behaviour{
+	{name: "MaxIdleConnsPerHost unset is 2 there, 256 here", modes: overHTTP1, run: func(t *testing.T, e *env) {
+		s := e.serve(gathers(6))
+		e.atOnce(6, e.ask(e.client(), s.URL))
+		s.conns.awaitOpen(t, each(e, 2, 6))
+	}},
+	{name: "MaxIdleConns counts HTTP/2 here only", modes: overHTTP2, run: func(t *testing.T, e *env) {
+		a, b := e.serve(ok), e.serve(ok)
+		client := e.client(func(base *http.Transport) { base.MaxIdleConns = 1 })
+		e.get(client, a.URL)
+		e.get(client, b.URL)
+		a.conns.awaitOpen(t, each(e, 1, 0))
+	}},
+	{name: "a base changed later has no effect here", run: func(t *testing.T, e *env) {
+		s, seen := e.serveOne()
+		base := e.base()
+		client := &http.Client{Transport: e.make(t, base)}
+		base.DisableCompression = true
+		base.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})
+		base.DialContext = dialsNowhere
+		base.TLSClientConfig.RootCAs = nil
+		resp, err := client.Do(e.request("GET", s.URL, nil))
+		if !e.ours {
+			assert.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		e.readAll(resp)
+		assert.Equal(t, "gzip", receive(t, "the request", seen).Header.Get("Accept-Encoding"))
+	}},
+	{name: "a base's TLSClientConfig is changed there, and left alone here", modes: []mode{h2}, run: func(t *testing.T, e *env) {
+		base := e.base()
+		e.get(&http.Client{Transport: e.make(t, base)}, e.serve(ok).URL)
+		assert.Equal(t, !e.ours, len(base.TLSClientConfig.NextProtos) > 0)
+	}},
+	{name: "users of a proxy share an HTTP/2 connection there, and not here", modes: []mode{h2}, run: func(t *testing.T, e *env) {
+		p := e.serveProxy(plain, e.serve(ok).addr)
+		var by *url.URL
+		client := e.client(func(base *http.Transport) {
+			base.Proxy = func(*http.Request) (*url.URL, error) { return by, nil }
+		})
+		for _, user := range []string{"a", "b"} {
+			by = p.url(user, "secret")
+			e.get(client, "https://example.com/")
+		}
+		assert.Len(t, p.asked.list(), each(e, 1, 2))
+	}},
+	{name: "CancelRequest, which nobody should use, is there and not here", modes: []mode{plain}, run: func(t *testing.T, e *env) {
+		_, has := e.transport().(interface{ CancelRequest(*http.Request) })
+		assert.Equal(t, !e.ours, has)
+	}},
+}
