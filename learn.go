@@ -65,9 +65,6 @@ func alike(low, high time.Duration) bool {
 // Closes at one instant are one vote; if their idle times differ, the server
 // was restarted or reloaded, which teaches nothing.
 func (l *lessons) note(idle time.Duration, now instant) {
-	if idle < shortestTimeout {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.votes); n > 0 && l.votes[n-1].belongs(now) {
@@ -75,8 +72,8 @@ func (l *lessons) note(idle time.Duration, now instant) {
 		last.min, last.max, last.until = min(last.min, idle), max(last.max, idle), now
 	} else {
 		switch {
-		case n > 0 && !alike(l.votes[n-1].min, l.votes[n-1].max):
-			l.votes = l.votes[:n-1] // a restart, which must not push out what counts
+		case n > 0 && !l.votes[n-1].counts():
+			l.votes = l.votes[:n-1] // it must not push out what counts
 		case n == maxVotes:
 			l.votes = slices.Delete(l.votes, 0, 1)
 		}
@@ -85,6 +82,9 @@ func (l *lessons) note(idle time.Duration, now instant) {
 	l.any.Store(true)
 	l.count(now)
 }
+
+// counts reports whether the vote may be of a timeout, and not of a restart.
+func (v vote) counts() bool { return v.min >= shortestTimeout && alike(v.min, v.max) }
 
 // belongs reports whether a close at now has the same cause as the vote's.
 func (v vote) belongs(now instant) bool {
@@ -97,7 +97,7 @@ func (v vote) belongs(now instant) bool {
 func (l *lessons) count(now instant) {
 	valid := make([]vote, 0, maxVotes)
 	for _, v := range l.votes {
-		if alike(v.min, v.max) && elapsed(now, v.at) < forgetAfter {
+		if v.counts() && elapsed(now, v.at) < forgetAfter {
 			valid = append(valid, v)
 		}
 	}

@@ -270,6 +270,7 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 		p.discard(c, ClosedStrayBytes, now)
 		return false
 	}
+	c.listen() // before anybody else can have it
 	var after aftermath
 	result, due := c.bucket.put(c, now, served, &after)
 	for result == putFull {
@@ -284,7 +285,6 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 		}
 	}
 	if result == putIdle {
-		c.listen()
 		p.reaper.wakeWithin(due, now)
 	}
 	p.settle(&after, now)

@@ -27,6 +27,9 @@ type campaign struct {
 // both are the methods of most campaigns, in equal parts.
 var both = []string{http.MethodGet, http.MethodPost}
 
+// stagger is the time within which workers begin, so as not to march in step.
+const stagger = 200 * time.Millisecond
+
 // late is how much later than intended a call is begun that misses its aim: the
 // process was stalled.
 const late = 2 * time.Millisecond
@@ -89,7 +92,7 @@ func (c *campaign) runOne(ctx context.Context, client *client) map[string]*tally
 
 func (c *campaign) work(ctx context.Context, client *client, worker, rounds int) []record {
 	lane := worker / max(c.perLane, 1)
-	if !pause(ctx, time.Now().Add(rand.N(200*time.Millisecond))) { // they do not march in step
+	if !pause(ctx, time.Now().Add(rand.N(stagger))) {
 		return nil
 	}
 	warm := func() { _, _, _ = client.call(ctx, lane, http.MethodGet, client.newID()) }

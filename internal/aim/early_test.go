@@ -41,8 +41,8 @@ func crossRequests(t *testing.T, p path, s script) {
 		case !p.helped(): // without the kernel's figures there is no telling
 		case s.stays: // only in time: the server acknowledges the request a little later
 			assert.LessOrEqual(t, unnoticed, got.calls/50)
-		default:
-			assert.Zero(t, unnoticed, "all that crossed was found out")
+		default: // all, but for what slipped in between the server's last look and its close
+			assert.LessOrEqual(t, unnoticed, got.calls/500)
 		}
 	}
 	get, post := result[0][http.MethodGet], result[0][http.MethodPost]

@@ -55,20 +55,22 @@ func teach(t *testing.T, c *campaign, client *client) {
 	t.Helper()
 	lessons := *c
 	lessons.calls, lessons.methods, lessons.warm = c.workers, []string{http.MethodGet}, nil
-	lessons.next = func(_ int, end time.Time) time.Time { return end.Add(c.server.script.idle + 50*time.Millisecond) }
+	// Workers that share a connection must all leave it alone for long enough.
+	lessons.next = func(_ int, end time.Time) time.Time { return end.Add(c.server.script.idle + 2*stagger) }
 	ignorant := ""
 	for range 10 {
 		lessons.run(t, client)
-		if ignorant = whoKnowsNot(client, c.server.script.idle); ignorant == "" {
+		if ignorant = whoKnowsNot(client, c.server.script.idle*3/4, c.server.script.idle*11/10); ignorant == "" {
 			return
 		}
 	}
 	assert.Fail(t, "nothing was learned", ignorant)
 }
 
-func whoKnowsNot(client *client, timeout time.Duration) string {
+// whoKnowsNot names an address of which nothing between the two was learned.
+func whoKnowsNot(client *client, least, most time.Duration) string {
 	for address, host := range client.pool.Stats().Hosts {
-		if off := host.Learned.Timeout - timeout; off < -timeout/10 || off > timeout/10 {
+		if host.Learned.Timeout < least || host.Learned.Timeout > most {
 			return fmt.Sprintf("%s: %+v", address, host)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -33,5 +34,5 @@ func requests(t *testing.T) int {
 // eventually waits for a condition that no channel tells of.
 func eventually(t *testing.T, what string, within time.Duration, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, within, time.Millisecond, what)
+	assert.Eventually(t, holds, within, time.Millisecond, what)
 }

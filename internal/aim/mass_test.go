@@ -28,6 +28,7 @@ func TestAllIdleClose(t *testing.T) {
 	us := ours(t, p, srv, ttlpool.WithMaxIdlePerHost(0))
 	bystander := ours(t, p, others)
 	held := hold(t, us, srv, many)
+	eventually(t, "idle for the server, too", time.Minute, func() bool { return srv.idle() == held })
 	t.Logf("%d idle connections", held)
 
 	stop := keepCalling(t, bystander)

@@ -46,7 +46,9 @@ func TestRestart(t *testing.T) {
 				assert.Less(t, post.failed(), max(post.calls/200, 3), "for one: %v", post.example)
 			}
 		}
-		assert.Empty(t, whoKnowsNot(us, timeout), "what was learned has collapsed: %v", us.pool.Stats().Hosts)
+		// Connections that were last used at one restart and are closed at the next
+		// cannot be told from a timeout; anything shorter was never so.
+		assert.Empty(t, whoKnowsNot(us, restartEvery*3/4, timeout*11/10), "what was learned has collapsed")
 		assert.Positive(t, result[1][http.MethodPost].failed(), "the aim is not good enough to prove anything")
 	})
 }

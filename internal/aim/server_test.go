@@ -117,6 +117,25 @@ func (s *server) closeIdle() {
 	}
 }
 
+// idle returns how many connections closeIdle would end.
+func (s *server) idle() (n int) {
+	s.mu.Lock()
+	all := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range all {
+		if c.isIdle() {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *served) isIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.idle
+}
+
 func (c *served) closeIfIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 	"text/tabwriter"
-	"time"
 )
 
 // show logs the tallies as a table.
@@ -40,7 +39,7 @@ func (c *campaign) show(t *testing.T, clients []*client, tallies []map[string]*t
 			fmt.Fprintf(&text, "%d dials, %d reuses, %d stale, %d sent again\n", s.Dials, s.Reuses, s.Stale, s.Retries)
 		}
 	}
-	t.Logf("%v\n%s", time.Now().Format(time.TimeOnly), text.String())
+	t.Logf("\n%s", text.String())
 }
 
 // contest runs a campaign and shows the result.

@@ -2,8 +2,10 @@ package behaviour
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -98,6 +100,34 @@ var secondTries = []behaviour{
 		}},
 }
 
+var lifeDifferences = []behaviour{
+	{name: "what a server says in Keep-Alive is heeded here only", modes: overHTTP1, run: func(t *testing.T, e *env) {
+		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Keep-Alive", "timeout=5, max=0") // no more requests
+		})
+		client := e.client()
+		e.get(client, s.URL)
+		e.get(client, s.URL)
+		assert.Equal(t, each(e, 1, 2), s.conns.count().total)
+	}},
+	{name: "an HTTP/2 connection in use survives CloseIdleConnections there, and ends with its last request here", modes: []mode{h2},
+		run: func(t *testing.T, e *env) {
+			h, begin, answer := e.holding()
+			s := e.serve(h)
+			client := e.client()
+			u := e.send(client, e.request("GET", s.URL+"/hold", nil))
+			receive(t, "the request", begin.done)
+			client.CloseIdleConnections()
+			answer.set()
+			require.NoError(t, u.ended())
+			if e.ours {
+				s.conns.awaitOpen(t, 0)
+			}
+			e.get(client, s.URL)
+			assert.Equal(t, each(e, 1, 2), s.conns.count().total)
+		}},
+}
+
 var baseDifferences = []behaviour{
 	{name: "MaxIdleConnsPerHost unset is 2 there, 256 here", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		s := e.serve(gathers(6))
@@ -144,6 +174,24 @@ var baseDifferences = []behaviour{
 			e.get(client, "https://example.com/")
 		}
 		assert.Len(t, p.asked.list(), each(e, 1, 2))
+	}},
+	{name: "a proxy of an unknown scheme is taken for one of HTTP there, and refused here", modes: overALPN, run: func(t *testing.T, e *env) {
+		p := e.serveProxy(plain, e.serve(ok).addr)
+		odd := p.url()
+		odd.Scheme = "odd"
+		resp, err := e.client(func(base *http.Transport) { base.Proxy = http.ProxyURL(odd) }).Do(e.request("GET", e.scheme()+"://example.com/", nil))
+		if e.ours {
+			assert.ErrorContains(t, err, `unknown proxy scheme "odd"`)
+			return
+		}
+		require.NoError(t, err)
+		assert.Equal(t, 200, e.readAll(resp).StatusCode)
+	}},
+	{name: "prior knowledge of HTTP/2 is used with a proxy that forwards there, and not here", modes: []mode{h2c}, run: func(t *testing.T, e *env) {
+		p := e.serveIn(h2c, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.ProtoMajor, " ", r.RequestURI) },
+			func(s *httptest.Server) { s.Config.Protocols.SetHTTP1(true) })
+		client := e.client(proxyAt(t, p.URL))
+		assert.Equal(t, each(e, "2 /a", "1 http://example.com/a"), e.get(client, "http://example.com/a").body)
 	}},
 	{name: "CancelRequest, which nobody should use, is there and not here", modes: []mode{plain}, run: func(t *testing.T, e *env) {
 		_, has := e.transport().(interface{ CancelRequest(*http.Request) })

@@ -68,6 +68,17 @@ var lives = []behaviour{
 		assert.NoError(t, u.ended())
 		s.conns.awaitOpen(t, 0)
 	}},
+	{name: "what cannot be sent again takes no connection that has been idle long", modes: overHTTP1, run: func(t *testing.T, e *env) {
+		s := e.serve(ok)
+		_, client := e.own(ttlpool.WithTTL(time.Minute), ttlpool.WithStrictTTL(time.Millisecond))
+		e.get(client, s.URL)
+		elapse(2 * time.Millisecond)
+		e.get(client, s.URL)
+		assert.Equal(t, 1, s.conns.count().total)
+		elapse(2 * time.Millisecond)
+		e.post(client, s.URL, inMemory())
+		assert.Equal(t, 2, s.conns.count().total)
+	}},
 	{name: "a connection past its age gets no new request, and ends with its last", run: func(t *testing.T, e *env) {
 		h, begin, answer := e.holding()
 		s, reasons := e.serve(h), make(chan ttlpool.CloseReason, 2)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,5 +165,13 @@ var retries = []behaviour{
 		})
 		e.get(client, s.URL)
 		assert.ErrorIs(t, e.fail(client, e.request("GET", s.URL, nil)), io.ErrNoProgress)
+	}},
+	{name: "a second try is traced as one", modes: overHTTP1, run: func(t *testing.T, e *env) {
+		s := e.serveStale()
+		client := e.client()
+		e.get(client, s.URL)
+		h, _ := e.follow(client, "GET", s.URL, nil)
+		conns := slices.DeleteFunc(h.list(), func(step string) bool { return !strings.Contains(step, "tConn ") })
+		assert.Equal(t, []string{"GetConn " + s.addr, "GotConn true", "GetConn " + s.addr, "GotConn false"}, conns)
 	}},
 }

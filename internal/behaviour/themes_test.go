@@ -33,6 +33,7 @@ var themes = []theme{
 // differences are what the two do differently, on purpose; docs/net-http.md says why.
 var differences = []theme{
 	{"second tries", secondTries},
+	{"how long connections live", lifeDifferences},
 	{"settings of a base", baseDifferences},
 }
 

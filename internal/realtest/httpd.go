@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/user"
@@ -102,7 +103,7 @@ func (h *HTTPD) start(program string, keepAliveTimeout time.Duration) (err error
 		_ = h.cmd.Wait() // how it ends does not matter, only that it does
 		close(h.exited)
 	}()
-	return h.awaitAnswer()
+	return h.awaitReady()
 }
 
 func (h *HTTPD) file(name string) string { return filepath.Join(h.dir, name) }
@@ -115,16 +116,14 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// awaitAnswer waits until the server accepts connections.
-func (h *HTTPD) awaitAnswer() error {
+// awaitReady waits until the server answers, and has set itself up to be
+// stopped with all its processes.
+func (h *HTTPD) awaitReady() error {
 	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()
 	limit := time.NewTimer(startTimeout)
 	defer limit.Stop()
-	for {
-		if c, err := net.Dial("tcp", h.Address); err == nil {
-			return c.Close()
-		}
+	for !h.answers() || !strings.Contains(h.errorLog(), "resuming normal operations") {
 		select {
 		case <-retry.C:
 		case <-h.exited:
@@ -133,6 +132,15 @@ func (h *HTTPD) awaitAnswer() error {
 			return fmt.Errorf("no answer within %v", startTimeout)
 		}
 	}
+	return nil
+}
+
+// answers reports whether a request is answered.
+func (h *HTTPD) answers() bool {
+	tr := &http.Transport{DisableKeepAlives: true}
+	client := &http.Client{Transport: tr, Timeout: startTimeout}
+	resp, err := client.Get("http://" + h.Address)
+	return err == nil && resp.Body.Close() == nil
 }
 
 // Stop ends the server and waits for that. Stopping it twice is no error.

@@ -67,7 +67,7 @@ func TestRaceWithHTTPD(t *testing.T) {
 
 	total := ours.total()
 	assert.Equal(t, ourWorkers*ourPolls, total.polls)
-	assert.Zero(t, total.failed, "failures: %v", ours.failures)
+	assert.Zero(t, total.failed, "the first: %v", ours.firstErr)
 	assert.Zero(t, total.twice)
 	assert.Equal(t, total.polls, total.once)
 	assert.Greater(t, stats.Reuses, int64(total.polls/10), "or there is no race to win")
@@ -111,6 +111,7 @@ type leg struct {
 	mu       sync.Mutex
 	tallies  []tally // by method
 	failures map[string]int
+	firstErr error
 	sent     map[string]int // the index of the method by request id
 }
 
@@ -168,6 +169,9 @@ func (l *leg) note(method int, id string, err error) {
 	if err != nil {
 		l.tallies[method].failed++
 		l.failures[kindOfFailure(err)]++
+		if l.firstErr == nil {
+			l.firstErr = err
+		}
 	}
 }
 
