@@ -216,11 +216,14 @@ func (c *Conn) lastArrival(now instant) instant {
 	if c.session != nil {
 		return now
 	}
-	if c.wire == nil || c.wire.kernel == nil {
-		return c.arrival.latest()
-	}
 	wrote := c.arrival.lastWrite()
 	size := c.read.Load() - c.readBefore
+	if c.wire == nil || c.wire.kernel == nil {
+		if size > initialWindow {
+			return wrote // the end may have waited in the server's buffer
+		}
+		return c.arrival.latest()
+	}
 	if elapsed(now, wrote) <= answeredAtOnce || size > serverBuffer {
 		return wrote
 	}

@@ -220,7 +220,7 @@ func TestReverseProxyHandsTheRestOfABodyOn(t *testing.T) {
 	go func() {
 		_, _ = io.WriteString(w, firstHalf)
 		// The client waits, as if it were slow, until the second try is under way.
-		for received := 0; received < 2; received, _ = ledger.counts(staleID) {
+		for begun, received := time.Now(), 0; received < 2 && time.Since(begun) < 10*time.Second; received, _ = ledger.counts(staleID) {
 			time.Sleep(time.Millisecond)
 		}
 		_, _ = io.WriteString(w, secondHalf)

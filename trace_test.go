@@ -304,3 +304,56 @@ func TestTheClientsErrorNamesTheHop(t *testing.T) {
 	assert.Positive(t, failed.Conn.Age)
 	assert.Equal(t, ttlpool.NotClosed, failed.Conn.Closed)
 }
+
+// severalErrors is an error that does not support ==, as those of many packages
+// that collect errors.
+type severalErrors []error
+
+func (severalErrors) Error() string { return "several errors" }
+
+// failing is a connection whose Reads fail with an error of its own.
+type failing struct {
+	net.Conn
+	err error
+}
+
+func (c failing) Read([]byte) (int, error) { return 0, c.err }
+
+func TestErrorsOfOthersComeBackAsTheyAre(t *testing.T) {
+	server := startRaw(t, listenTCP(t), (*rawConn).awaitEnd)
+	for _, own := range []error{errors.New("of my own"), severalErrors{io.EOF}} {
+		t.Run(fmt.Sprintf("%T", own), func(t *testing.T) {
+			to := func(conn error) *ttlpool.Transport {
+				return newTransport(t, ttlpool.WithBase(&http.Transport{
+					DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+						c, err := new(net.Dialer).DialContext(ctx, network, address)
+						if conn != nil {
+							c = failing{c, conn}
+						}
+						return c, err
+					},
+				}))
+			}
+			_, err := to(own).RoundTrip(newRequest(t, t.Context(), "GET", server.url(), nil))
+			var failed *ttlpool.ExchangeError
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, own, failed.Err, "the connection's, as the cause")
+
+			ctx, cancel := context.WithCancelCause(t.Context())
+			trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cancel(own) }}
+			req := newRequest(t, httptrace.WithClientTrace(ctx, trace), "GET", server.url(), nil)
+			_, err = to(nil).RoundTrip(req)
+			assert.Equal(t, own, err, "the cause of a cancellation")
+
+			body := readerFunc(func([]byte) (int, error) { return 0, own })
+			_, err = to(nil).RoundTrip(newRequest(t, t.Context(), "POST", server.url(), body))
+			assert.Equal(t, own, err, "the request's body's")
+
+			refusing := newTransport(t, ttlpool.WithBase(&http.Transport{
+				DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, own },
+			}))
+			_, err = refusing.RoundTrip(newRequest(t, t.Context(), "GET", server.url(), nil))
+			assert.Equal(t, own, err, "the dial function's")
+		})
+	}
+}

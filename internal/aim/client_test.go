@@ -28,6 +28,8 @@ type client struct {
 	pool      *ttlpool.Transport // or nil
 	proxy     httputil.ReverseProxy
 	ids       atomic.Int64
+	stale     atomic.Int64                          // requests sent on a connection that the peer had closed
+	first     atomic.Pointer[ttlpool.ExchangeError] // of those
 }
 
 // newID returns an id that no other call of a test has.
@@ -37,7 +39,13 @@ func (c *client) newID() string { return fmt.Sprintf("%s-%d", c.name, c.ids.Add(
 type errorKey struct{}
 
 func newClient(name string, transport http.RoundTripper) *client {
-	c := &client{name: name, transport: transport}
+	c := &client{}
+	c.init(name, transport)
+	return c
+}
+
+func (c *client) init(name string, transport http.RoundTripper) {
+	c.name, c.transport = name, transport
 	c.proxy = httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", r.In.Host },
@@ -46,7 +54,6 @@ func newClient(name string, transport http.RoundTripper) *client {
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
-	return c
 }
 
 // toLanes dials the server, whose ports the lanes share. A lane is a host name,
@@ -68,12 +75,21 @@ func ours(t *testing.T, p path, s *server, opts ...ttlpool.Option) *client {
 		dial = hiding(dial)
 	}
 	base := ttlpool.WithBase(&http.Transport{DialContext: dial})
-	tr, err := ttlpool.NewTransport(append([]ttlpool.Option{base, ttlpool.WithMaxIdle(0)}, opts...)...)
+	c := &client{}
+	trace := ttlpool.WithTrace(&ttlpool.Trace{Stale: c.noteStale})
+	tr, err := ttlpool.NewTransport(append([]ttlpool.Option{base, trace, ttlpool.WithMaxIdle(0)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tr.Close() })
-	c := newClient("ttlpool", tr)
+	c.init("ttlpool", tr)
 	c.pool = tr
 	return c
+}
+
+func (c *client) noteStale(err *ttlpool.ExchangeError) {
+	if err.Written != 0 {
+		c.stale.Add(1)
+		c.first.CompareAndSwap(nil, err)
+	}
 }
 
 // theirs is http.Transport as it comes, but for its limit of idle connections.

@@ -38,9 +38,9 @@ func TestSlowDownstream(t *testing.T) {
 		}
 		all.Wait()
 		t.Logf("of %d: ttlpool %d failed, %d stale; http.Transport %d failed",
-			calls, len(ourFailures), us.pool.Stats().Stale, len(theirFailures))
+			calls, len(ourFailures), us.stale.Load(), len(theirFailures))
 		assert.Empty(t, ourFailures)
-		assert.Zero(t, us.pool.Stats().Stale)
+		assert.Zero(t, us.stale.Load(), "for one: %v", us.first.Load())
 		assert.NotEmpty(t, theirFailures, "idle time taken from release would do")
 	})
 }
@@ -109,6 +109,9 @@ func compareClocks(t *testing.T, p path, body int) {
 	require.Equal(t, sends{reused: 1}, s)
 	truth := before.Sub(srv.answeredAt(first))
 	t.Logf("the server's clock: %v, ours: %v", truth.Round(time.Millisecond), claimed.Round(time.Millisecond))
-	// The response was under way for half a round trip.
-	assert.GreaterOrEqual(t, claimed, truth-p.roundTrip/2-time.Millisecond, "it looks younger than it is")
+	young := p.roundTrip/2 + time.Millisecond // the response was under way for so long
+	if !p.helped() {
+		young += 2 * p.roundTrip // what the server's kernel sent in a second and third flight
+	}
+	assert.GreaterOrEqual(t, claimed, truth-young, "it looks younger than it is")
 }

@@ -68,8 +68,8 @@ func (e *env) began() (h http.HandlerFunc, begin, end *latch) {
 	begin, end = newLatch(), newLatch()
 	return func(w http.ResponseWriter, r *http.Request) {
 		begin.set()
+		defer end.set()
 		e.stalls(w, r)
-		end.set()
 	}, begin, end
 }
 

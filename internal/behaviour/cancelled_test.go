@@ -18,8 +18,8 @@ var laterCancellations = []behaviour{
 		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "begin")
 			flush(w)
+			defer gone.set()
 			e.stalls(w, r)
-			gone.set()
 		})
 		ctx, cancel := context.WithCancel(e.ctx)
 		defer cancel()

@@ -284,6 +284,5 @@ func informsOften(n int) http.HandlerFunc {
 		for range n {
 			w.WriteHeader(http.StatusEarlyHints)
 		}
-		w.Header().Del("X-Long")
 	}
 }

@@ -26,13 +26,14 @@ func aborts(text string) http.HandlerFunc {
 	}
 }
 
-// stalls is a handler that never answers. With an upload that nobody reads, an HTTP/1 server does not notice that the
-// client is gone.
+// stalls is a handler that never answers, nor ends an answer. With an upload that nobody reads, an HTTP/1 server does not
+// notice that the client is gone.
 func (e *env) stalls(_ http.ResponseWriter, r *http.Request) {
 	select {
 	case <-r.Context().Done():
 	case <-e.ctx.Done():
 	}
+	panic(http.ErrAbortHandler)
 }
 
 var faults = []behaviour{

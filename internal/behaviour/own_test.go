@@ -118,14 +118,6 @@ var lives = []behaviour{
 		answer.set()
 		assert.NoError(t, u.ended())
 	}},
-	{name: "a hundred first requests at once leave one connection", modes: overHTTP2, run: func(t *testing.T, e *env) {
-		s := e.serve(tellsConn)
-		tr, client := e.own()
-		e.atOnce(100, e.ask(client, s.URL))
-		e.get(client, s.URL)
-		s.conns.awaitOpen(t, 1)
-		assert.Equal(t, 1, tr.Stats().Open)
-	}},
 	{name: "those who wait for a place wait no longer than allowed", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		h, begin, answer := e.holding()
 		s := e.serve(h)

@@ -48,8 +48,8 @@ var reverseProxyFaults = []behaviour{
 		f := e.proxied(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "begin")
 			flush(w)
+			defer end.set()
 			e.stalls(w, r)
-			end.set()
 		})
 		resp := e.open(f.client, e.request("GET", f.URL, nil))
 		_, err := io.ReadFull(resp.Body, make([]byte, 5))

@@ -83,6 +83,15 @@ func without(steps []string, beginnings ...string) []string {
 	})
 }
 
+// afterDial are the steps of a request that has a connection. WroteRequest is not among them: a response may outrun it.
+func (e *env) afterDial(reused bool) []string {
+	steps := []string{fmt.Sprint("GotConn ", reused), "WroteHeaders", "GotFirstResponseByte"}
+	if !e.mode.http2() {
+		steps = append(steps, "PutIdleConn false")
+	}
+	return steps
+}
+
 var traces = []behaviour{
 	{name: "all the steps of a first request, in order", run: func(t *testing.T, e *env) {
 		s := e.serve(answers("text"))
@@ -91,11 +100,7 @@ var traces = []behaviour{
 		if e.mode.tls() {
 			want = append(want, "TLSHandshakeStart", "TLSHandshakeDone false")
 		}
-		want = append(want, "GotConn false", "WroteHeaders", "WroteRequest false", "GotFirstResponseByte")
-		if !e.mode.http2() {
-			want = append(want, "PutIdleConn false")
-		}
-		assert.Equal(t, want, h.list())
+		assert.Equal(t, append(want, e.afterDial(false)...), without(h.list(), "WroteRequest"))
 	}},
 	// With h2c, http.Transport tells of GetConn twice.
 	{name: "all the steps of a second request, in order", modes: overALPN, run: func(t *testing.T, e *env) {
@@ -103,19 +108,28 @@ var traces = []behaviour{
 		client := e.client()
 		e.get(client, s.URL)
 		h, _ := e.follow(client, "GET", s.URL, nil)
-		want := []string{"GetConn " + s.addr, "GotConn true", "WroteHeaders", "WroteRequest false", "GotFirstResponseByte"}
-		if !e.mode.http2() {
-			want = append(want, "PutIdleConn false")
-		}
-		assert.Equal(t, want, h.list())
+		want := append([]string{"GetConn " + s.addr}, e.afterDial(true)...)
+		assert.Equal(t, want, without(h.list(), "WroteRequest"))
 	}},
-	{name: "all the steps of an upload", modes: overALPN, run: func(t *testing.T, e *env) {
-		s := e.serve(readsAll)
+	{name: "all the steps of an upload, in order", modes: overALPN, run: func(t *testing.T, e *env) {
+		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+			readsAll(w, r)
+			_, _ = io.WriteString(w, "text")
+		})
 		client := e.client()
 		e.get(client, s.URL)
 		h, _ := e.follow(client, "POST", s.URL, io.MultiReader(strings.NewReader("text")))
-		want := []string{"GetConn " + s.addr, "GotConn true", "WroteHeaders", "GotFirstResponseByte"}
-		assert.Equal(t, want, without(h.list(), "PutIdleConn", "WroteRequest")) // which the response may outrun
+		want := append([]string{"GetConn " + s.addr}, e.afterDial(true)...)
+		assert.Equal(t, want, without(h.list(), "WroteRequest"))
+	}},
+	{name: "the end of the writing is told", run: func(t *testing.T, e *env) {
+		wrote := make(chan error, 2)
+		req := e.traced(&httptrace.ClientTrace{
+			WroteRequest: func(i httptrace.WroteRequestInfo) { wrote <- i.Err },
+		}, "POST", e.serve(readsAll).URL, io.MultiReader(strings.NewReader("text")))
+		e.do(e.client(), req)
+		assert.NoError(t, receive(t, "WroteRequest", wrote))
+		assert.Empty(t, wrote)
 	}},
 	{name: "the name of the host is looked up", run: func(t *testing.T, e *env) {
 		s := e.serve(ok)

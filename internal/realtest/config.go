@@ -9,7 +9,8 @@ import (
 
 // configTemplate is made for thousands of connections that are mostly idle:
 // httpd closes idle ones early when all its threads are busy, or when it thinks
-// that it has more processes than it needs.
+// that it has more processes than it needs. It has several, so that each can do
+// with the 1,024 open files that many systems allow.
 var configTemplate = template.Must(template.New("httpd.conf").Parse(`
 ServerName localhost
 ServerRoot {{.Dir}}
@@ -26,13 +27,13 @@ LogLevel notice
 User {{.User}}
 Group {{.Group}}
 {{end}}
-ServerLimit 2
-StartServers 2
+ServerLimit 6
+StartServers 6
 ThreadLimit 256
 ThreadsPerChild 256
-MaxRequestWorkers 512
+MaxRequestWorkers 1536
 MinSpareThreads 1
-MaxSpareThreads 512
+MaxSpareThreads 1536
 MaxConnectionsPerChild 0
 AsyncRequestWorkerFactor 20
 
