@@ -50,13 +50,6 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 	}
 }
 
-// goneError is the cause of a failure before anything was sent.
-type goneError CloseReason
-
-func (e goneError) Error() string {
-	return "it became unusable before the request was sent: " + CloseReason(e).String()
-}
-
 // isTimeout reports whether an error is a timeout: the kernel's, say, or that of
 // a deadline which somebody else has set.
 func isTimeout(err error) bool {

@@ -33,6 +33,16 @@ func (f *flight) run() (resp *http.Response, err error) {
 		}
 	}()
 	l, err := f.acquire()
+	for err == nil {
+		now := readClocks()
+		why := l.gone(now)
+		if why == NotClosed {
+			break
+		}
+		f.held = nil
+		f.transport.pool.reject(l.conn, why, now)
+		l, err = f.acquire()
+	}
 	if err != nil {
 		closeBody(f.request)
 	} else {
@@ -127,6 +137,9 @@ func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, 
 	}
 	f.held = l.conn
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		if trace.GetConn != nil {
+			trace.GetConn(l.conn.bucket.key.address)
+		}
 		traceGotConn(trace, l)
 	}
 	resp, failed := f.exchange(l, req, true)
@@ -154,10 +167,6 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	if conn.bucket.key.forwards {
 		x.ViaProxy = true
 		x.ProxyAuthorization = connect.ProxyAuthorization(f.proxy)
-	}
-	if why := l.gone(readClocks()); why != NotClosed {
-		closeBody(req)
-		return nil, f.failedExchange(x, goneError(why), second)
 	}
 	if !l.reused && conn.kind == kindSocket && conn.unfit() == ClosedStrayBytes {
 		closeBody(req)

@@ -77,7 +77,7 @@ func TestAServerThatClosesAtRandomIsTakenAtItsShortest(t *testing.T) {
 		}
 		learned := l.timeout(now)
 		assert.GreaterOrEqual(t, learned, longest/2)
-		assert.LessOrEqual(t, learned, longest*8/10)
+		assert.LessOrEqual(t, learned, longest*9/10)
 	}
 }
 
