@@ -23,7 +23,7 @@ func requests(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("TTLPOOL_AIM")
 	if text == "" {
-		return 1500
+		return 600
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(t, err, "TTLPOOL_AIM")

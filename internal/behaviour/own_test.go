@@ -2,11 +2,9 @@ package behaviour
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
