@@ -77,7 +77,7 @@ func (f *flight) acquire() (lease, error) {
 		return f.transport.pool.acquire(ctx, d)
 	}
 	if trace.GetConn != nil {
-		trace.GetConn(d.key.address)
+		trace.GetConn(f.connectedTo())
 	}
 	l, err := f.transport.pool.acquire(ctx, d)
 	if err == nil {
@@ -85,6 +85,14 @@ func (f *flight) acquire() (lease, error) {
 		traceGotConn(trace, l)
 	}
 	return l, err
+}
+
+// connectedTo is the address that is dialled: the proxy's, if there is one.
+func (f *flight) connectedTo() string {
+	if f.proxy != nil {
+		return asciiAddress(f.proxy)
+	}
+	return asciiAddress(f.request.URL)
 }
 
 // unrepeatable reports whether the request could not be sent again, whatever
@@ -138,7 +146,7 @@ func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, 
 	f.held = l.conn
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
 		if trace.GetConn != nil {
-			trace.GetConn(l.conn.bucket.key.address)
+			trace.GetConn(f.connectedTo())
 		}
 		traceGotConn(trace, l)
 	}

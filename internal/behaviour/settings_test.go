@@ -95,18 +95,6 @@ var settings = []behaviour{
 		base.RegisterProtocol("file", http.NewFileTransport(http.Dir(dir)))
 		assert.Equal(t, "text", e.get(&http.Client{Transport: e.make(t, base)}, "file:///f").body)
 	}},
-	{name: "https that was registered is served by whom it was registered for", modes: []mode{https}, run: func(t *testing.T, e *env) {
-		base := e.base()
-		base.RegisterProtocol("https", roundTripper(func(req *http.Request) (*http.Response, error) {
-			if req.URL.Path == "/skip" {
-				return nil, http.ErrSkipAltProtocol
-			}
-			return &http.Response{StatusCode: 299, Body: http.NoBody, Request: req}, nil
-		}))
-		client, s := &http.Client{Transport: e.make(t, base)}, e.serve(ok)
-		assert.Equal(t, 299, e.get(client, s.URL).StatusCode)
-		assert.Equal(t, 200, e.get(client, s.URL+"/skip").StatusCode)
-	}},
 	{name: "a scheme that nobody registered is an error", run: func(t *testing.T, e *env) {
 		body := newUpload(strings.NewReader("text"))
 		err := e.fail(e.client(), e.request("POST", "gopher://host.test", body))
