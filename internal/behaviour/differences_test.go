@@ -193,6 +193,14 @@ var baseDifferences = []behaviour{
 		client := e.client(proxyAt(t, p.URL))
 		assert.Equal(t, each(e, "2 /a", "1 http://example.com/a"), e.get(client, "http://example.com/a").body)
 	}},
+	{name: "https that was registered on the base is honoured there only", modes: []mode{https}, run: func(t *testing.T, e *env) {
+		base := e.base()
+		base.RegisterProtocol("https", roundTripper(func(req *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 299, Body: http.NoBody, Request: req}, nil
+		}))
+		client := &http.Client{Transport: e.make(t, base)}
+		assert.Equal(t, each(e, 299, 200), e.get(client, e.serve(ok).URL).StatusCode)
+	}},
 	{name: "CancelRequest, which nobody should use, is there and not here", modes: []mode{plain}, run: func(t *testing.T, e *env) {
 		_, has := e.transport().(interface{ CancelRequest(*http.Request) })
 		assert.Equal(t, !e.ours, has)

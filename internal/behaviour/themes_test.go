@@ -15,6 +15,7 @@ var themes = []theme{
 	{"cancellation", cancellations},
 	{"cancellation in the body, and what follows", laterCancellations},
 	{"reuse", reuse},
+	{"virtual time", virtual},
 	{"limits", limits},
 	{"httptrace", traces},
 	{"second tries", retries},
