@@ -3,7 +3,8 @@
 // network with a round trip, and count what becomes of them. docs/staleness.md
 // tells what they show.
 //
-// The number of requests per row comes from the environment:
+// They take minutes, and run only when the environment says how many requests a
+// row shall have (.ci/run says 600):
 //
 //	TTLPOOL_AIM=20000 go test -v -timeout 30m ./internal/aim
 package aim
