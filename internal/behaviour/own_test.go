@@ -55,6 +55,7 @@ var lives = []behaviour{
 		s.conns.awaitOpen(t, 0)
 		assert.Equal(t, ttlpool.ClosedTTL, receive(t, "the reason", reasons))
 	}},
+	{name: "an idle connection serves until its timeout, and not after", modes: []mode{h2c}, run: servesUntilTimeout},
 	{name: "the TTL does not concern a request in flight", run: func(t *testing.T, e *env) {
 		h, begin, answer := e.holding()
 		s := e.serve(h)

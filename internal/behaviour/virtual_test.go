@@ -51,20 +51,8 @@ var virtual = []behaviour{
 			assert.EqualValues(t, 1, dials.Load())
 		})
 	}},
-	{name: "an idle connection serves until its timeout, and not after", modes: inTheClear, run: func(t *testing.T, e *env) {
-		e.inVirtualTime(t, func(base *http.Transport) { base.IdleConnTimeout = 90 * time.Second },
-			func(t *testing.T, get func() string, dials *atomic.Int32) {
-				get()
-				for range 3 {
-					time.Sleep(89 * time.Second) // virtual
-					get()
-				}
-				assert.EqualValues(t, 1, dials.Load())
-				time.Sleep(91 * time.Second)
-				get()
-				assert.EqualValues(t, 2, dials.Load())
-			})
-	}},
+	// http.Transport dials twice in h2c.
+	{name: "an idle connection serves until its timeout, and not after", modes: []mode{plain}, run: servesUntilTimeout},
 	{name: "without a timeout an idle connection serves for days", modes: inTheClear, run: func(t *testing.T, e *env) {
 		e.inVirtualTime(t, func(*http.Transport) {}, func(t *testing.T, get func() string, dials *atomic.Int32) {
 			for range 3 {
@@ -74,4 +62,19 @@ var virtual = []behaviour{
 			assert.EqualValues(t, 1, dials.Load())
 		})
 	}},
+}
+
+func servesUntilTimeout(t *testing.T, e *env) {
+	e.inVirtualTime(t, func(base *http.Transport) { base.IdleConnTimeout = 90 * time.Second },
+		func(t *testing.T, get func() string, dials *atomic.Int32) {
+			get()
+			for range 3 {
+				time.Sleep(89 * time.Second) // virtual
+				get()
+			}
+			assert.EqualValues(t, 1, dials.Load())
+			time.Sleep(91 * time.Second)
+			get()
+			assert.EqualValues(t, 2, dials.Load())
+		})
 }
