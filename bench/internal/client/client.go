@@ -1,0 +1,86 @@
+// Package client is the four clients that are compared, behind one interface:
+// a raw socket, fasthttp, http.Transport and ttlpool.
+package client
+
+import (
+	"fmt"
+
+	"github.com/ttlpool/ttlpool/bench/internal/server"
+)
+
+// Job is what a client is asked to do, again and again.
+type Job struct {
+	Path string // of the answer
+
+	// Body is how many bytes are sent with POST; 0: GET. Streamed says that the
+	// body can be read only once; Unsized, that nobody knows its length before.
+	Body     int
+	Streamed bool
+	Unsized  bool
+
+	Protocol Protocol
+	Workers  int // how many do it at once
+	Hosts    int // how many hosts they ask in turn
+
+	Fresh       bool // a new request each time, and not the worker's own again
+	Cancellable bool // with a context that can end
+	Traced      bool // with an httptrace.ClientTrace
+}
+
+// Protocol is what is spoken on the connection.
+type Protocol int
+
+// The protocols.
+const (
+	HTTP1 Protocol = iota
+	HTTPS          // HTTP/1.1 over TLS 1.3
+	HTTP2          // over TLS 1.3
+)
+
+func (j Job) address(s *server.Server) string {
+	return map[Protocol]string{HTTP1: s.Plain, HTTPS: s.TLS, HTTP2: s.HTTP2}[j.Protocol]
+}
+
+// Client does jobs.
+type Client struct {
+	Name string
+
+	// Start makes a client of its own for the job. A worker may be used by one
+	// goroutine at a time; stop ends what Start has begun.
+	Start func(Job, *server.Server) (workers []Worker, stop func(), err error)
+
+	can func(Job) bool
+}
+
+// Worker sends one request and reads its answer to the end.
+type Worker interface{ Exchange() error }
+
+// Can reports whether the client has what the job asks for.
+func (c *Client) Can(j Job) bool { return c.can == nil || c.can(j) }
+
+// The clients.
+var (
+	Raw       = &Client{Name: "raw socket", Start: startRaw, can: rawCan}
+	FastHTTP  = &Client{Name: "fasthttp", Start: startFastHTTP, can: fastHTTPCan}
+	Transport = &Client{Name: "http.Transport", Start: startTransport}
+	TTLPool   = &Client{Name: "ttlpool", Start: startTTLPool}
+
+	All = []*Client{Raw, FastHTTP, Transport, TTLPool}
+)
+
+// hostNames are the hosts of a job. All of them are the one server.
+func hostNames(j Job, address string) []string {
+	if j.Hosts == 1 {
+		return []string{address}
+	}
+	names := make([]string, j.Hosts)
+	for i := range names {
+		names[i] = fmt.Sprintf("host%d.test:80", i)
+	}
+	return names
+}
+
+// shortAnswer is the error of an answer that is not the one asked for.
+func shortAnswer(path string, got, want int) error {
+	return fmt.Errorf("the answer to %s has %d bytes, not %d", path, got, want)
+}
