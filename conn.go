@@ -244,7 +244,7 @@ func (c *Conn) lifetimeLocked(now instant) lifetime {
 		uses: c.uses, maxUses: c.maxUses, hinted: c.hinted,
 	}
 	if c.wire != nil {
-		l.roundTrip = c.wire.roundTrip
+		l.roundTrip = c.wire.longestRoundTrip()
 	}
 	if c.bucket.learns() {
 		l.learned = c.bucket.lessons.timeout(now)

@@ -31,7 +31,7 @@ func (x *exchange) Premature(timedOut bool) bool {
 	}
 	suspect := timedOut || x.lease.idle >= rested || conn.hungUp.Load() ||
 		elapsed(readClocks(), conn.arrival.lastWrite()) <= conn.wire.roundTrip
-	return suspect && conn.evidenceSince(x.before).premature()
+	return suspect && conn.premature(x.before)
 }
 
 // Answered completes the response and takes in the server's hint. This is the

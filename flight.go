@@ -23,6 +23,7 @@ type flight struct {
 	proxy     *url.URL     // or nil
 	body      *replay.Body // records the body; nil: no need, or no use
 	held      *Conn        // leased for it, until its response has begun
+	first     exchange     // its first try over HTTP/1.1, here because most have no other
 }
 
 func (f *flight) run() (resp *http.Response, err error) {
@@ -166,7 +167,11 @@ func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Respon
 	if session, ok := conn.session.(*h2.Conn); ok {
 		return f.stream(session, l, req, second)
 	}
-	x := &exchange{flight: f, lease: l, before: conn.sentOnWire()}
+	x := &f.first
+	if second {
+		x = new(exchange)
+	}
+	x.flight, x.lease, x.before = f, l, conn.sentOnWire()
 	x.Settings = f.transport.settings
 	x.Conn = conn
 	x.MayBlock = conn.mayHang()

@@ -16,7 +16,8 @@ import (
 type wire struct {
 	net.Conn
 	kernel    *tcpinfo.Socket // nil: nothing can be proved
-	roundTrip time.Duration   // of the handshake, and a little more
+	roundTrip time.Duration   // of the handshake
+	variation time.Duration   // of round trips, as the kernel expects it
 	sent      atomic.Int64    // bytes accepted, over the whole life
 	ended     atomic.Bool     // a Read has come to the end: a FIN has come, and no reset before it
 }
@@ -29,7 +30,7 @@ func newWire(socket net.Conn) *wire {
 	// The caller's dial function may have sent something before.
 	if info, ok := w.kernel.Info(); ok {
 		w.sent.Store(info.Sent)
-		w.roundTrip = info.RoundTrip + 4*info.Variation
+		w.roundTrip, w.variation = info.RoundTrip, info.Variation
 	}
 	return w
 }
@@ -54,6 +55,9 @@ func (w *wire) ReadFrom(r io.Reader) (int64, error) {
 	w.sent.Add(n)
 	return n, err
 }
+
+// longestRoundTrip is what a round trip seldom exceeds.
+func (w *wire) longestRoundTrip() time.Duration { return w.roundTrip + 4*w.variation }
 
 // evidence is what is known of a request that got no answer.
 type evidence struct {
@@ -103,6 +107,22 @@ func (c *Conn) evidenceSince(before int64) evidence {
 	}
 }
 
+// premature reports whether a response that is beginning now cannot be an answer
+// to the request before which the connection had sent so many bytes. The
+// ordinary answer costs one small question: less is unacknowledged than the
+// request is long. Only its reader may ask, who has the connection to himself.
+func (c *Conn) premature(before int64) bool {
+	w := c.wire
+	if w.kernel == nil {
+		return false
+	}
+	sent := w.sent.Load() // first: what is sent meanwhile must not count as acknowledged
+	if unacked, ok := w.kernel.Unacked(); ok && unacked < sent-before {
+		return false
+	}
+	return c.evidenceSince(before).premature()
+}
+
 // awaitEvidence gathers the evidence once the server has had the time to show
 // what it does after an answer that came too soon: to close, whose FIN is then
 // on its way, or to take the request in, which acknowledges it.
@@ -111,8 +131,8 @@ func (c *Conn) awaitEvidence(before int64) evidence {
 	if c.wire == nil {
 		return e
 	}
-	step := max(c.wire.roundTrip/8, time.Millisecond)
-	for left := 2*c.wire.roundTrip + step; left > 0 && e.premature() && !e.closed; left -= step {
+	step := max(c.wire.longestRoundTrip()/8, time.Millisecond)
+	for left := 2*c.wire.longestRoundTrip() + step; left > 0 && e.premature() && !e.closed; left -= step {
 		time.Sleep(step)
 		e = c.evidenceSince(before)
 	}

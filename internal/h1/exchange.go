@@ -1,6 +1,7 @@
 // Package h1 runs one HTTP/1.1 exchange on one connection. Requests are
-// serialised and responses parsed by net/http's own codecs; what is here is
-// the order of events between them, and who may interrupt whom.
+// serialised and responses parsed by net/http's own codecs, but for the heads of
+// plain requests; what is here is the order of events between them, and who may
+// interrupt whom.
 //
 // Goroutines: the caller of Do writes a request without a body, or with a
 // small one in memory, and then reads the response. Any other body gets a

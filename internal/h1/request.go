@@ -76,13 +76,16 @@ func (x *Exchange) writeRequest() {
 
 // send writes the request through w.
 func (x *Exchange) send(w *writer) error {
+	x.addHeaders(w)
+	if x.writePlainHead(w) {
+		return w.buf.Flush()
+	}
 	out := &w.request
 	*out = *x.req
 	if x.body != nil {
 		out.Body = x.body
 		x.body.flush = w.flushBody
 	}
-	x.addHeaders(w)
 	write := out.Write
 	if x.ViaProxy {
 		write = out.WriteProxy

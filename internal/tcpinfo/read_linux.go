@@ -9,8 +9,12 @@ import (
 )
 
 // Socket is a TCP connection of which the kernel can be asked. It is safe for
-// concurrent use.
-type Socket struct{ raw syscall.RawConn }
+// concurrent use, but for Unacked.
+type Socket struct {
+	raw     syscall.RawConn
+	ask     func(fd uintptr) // askUnacked: kept, because a closure would be made for each call
+	unacked int              // what it has found; negative: nothing
+}
 
 // Of returns nil where the answers would prove nothing: for anything but a
 // plain TCP connection (Multipath TCP has several below it), and on a kernel
@@ -28,6 +32,7 @@ func Of(conn net.Conn) *Socket {
 		return nil
 	}
 	s := &Socket{raw: raw}
+	s.ask = s.askUnacked
 	if _, ok := s.Info(); !ok {
 		return nil
 	}
@@ -38,6 +43,23 @@ func Of(conn net.Conn) *Socket {
 func (s *Socket) Info() (info Info, ok bool) {
 	err := s.raw.Control(func(fd uintptr) { info, ok = read(int(fd)) })
 	return info, ok && err == nil
+}
+
+// Unacked is how many bytes of ours the peer's kernel has not acknowledged yet;
+// ok is false when the connection is closed. It costs a fraction of Info, and
+// must not be called concurrently.
+func (s *Socket) Unacked() (n int64, ok bool) {
+	if err := s.raw.Control(s.ask); err != nil || s.unacked < 0 {
+		return 0, false
+	}
+	return int64(s.unacked), true
+}
+
+func (s *Socket) askUnacked(fd uintptr) {
+	var err error
+	if s.unacked, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err != nil {
+		s.unacked = -1
+	}
 }
 
 // closeWait is TCP_CLOSE_WAIT of the kernel's tcp_states.h.

@@ -12,3 +12,6 @@ func Of(net.Conn) *Socket { return nil }
 
 // Info is never called, for want of a Socket.
 func (*Socket) Info() (Info, bool) { return Info{}, false }
+
+// Unacked is never called, for want of a Socket.
+func (*Socket) Unacked() (int64, bool) { return 0, false }
