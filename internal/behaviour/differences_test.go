@@ -100,6 +100,27 @@ var secondTries = []behaviour{
 		}},
 }
 
+var earlyDifferences = []behaviour{
+	{name: "the upload of a request without a version, as some libraries make them, waits for 100 here only", modes: overHTTP1,
+		run: func(t *testing.T, e *env) {
+			first := newLatch()
+			body := newUpload(&onFirstRead{Reader: strings.NewReader("text"), first: first})
+			var early int32
+			s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+				if !e.ours {
+					<-first.done // before anything is asked for
+				}
+				early = body.reads.Load()
+				got, _ := io.ReadAll(r.Body)
+				_, _ = w.Write(got)
+			})
+			req := e.expecting(s.URL, body)
+			req.Proto, req.ProtoMajor, req.ProtoMinor = "", 0, 0
+			assert.Equal(t, "text", e.do(e.client(continues), req).body)
+			assert.Equal(t, each(e, true, false), early > 0)
+		}},
+}
+
 var lifeDifferences = []behaviour{
 	{name: "what a server says in Keep-Alive is heeded here only", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		s := e.serve(func(w http.ResponseWriter, r *http.Request) {

@@ -34,6 +34,7 @@ var themes = []theme{
 // differences are what the two do differently, on purpose; docs/net-http.md says why.
 var differences = []theme{
 	{"second tries", secondTries},
+	{"early answers", earlyDifferences},
 	{"how long connections live", lifeDifferences},
 	{"settings of a base", baseDifferences},
 }

@@ -42,7 +42,7 @@ func (x *Exchange) prepareBody() (inline bool) {
 	if body == nil || body == http.NoBody {
 		return true
 	}
-	expects := x.req.ProtoAtLeast(1, 1) && x.Settings.ContinueTimeout > 0 &&
+	expects := x.Settings.ContinueTimeout > 0 &&
 		httpguts.HeaderValuesContainsToken(x.req.Header["Expect"], "100-continue")
 	if !expects && x.req.ContentLength > 0 && x.req.ContentLength <= inlineLimit && inMemory(body) {
 		return true
