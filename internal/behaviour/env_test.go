@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait. It is never waited out where all is well.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // env is what a run finds: who is examined, and in which mode.
 type env struct {

@@ -121,6 +121,10 @@ var lives = []behaviour{
 		h, begin, answer := e.holding()
 		s := e.serve(h)
 		_, client := e.own(ttlpool.WithMaxConnsPerHost(1), ttlpool.WithAcquireTimeout(20*time.Millisecond))
+		require.Eventually(t, func() bool { // that is the time for a dial, too
+			resp, err := client.Do(e.request("OPTIONS", s.URL, nil))
+			return err == nil && resp.Body.Close() == nil
+		}, patience, time.Millisecond)
 		u := e.send(client, e.request("GET", s.URL+"/hold", nil))
 		receive(t, "the request", begin.done)
 		assert.ErrorIs(t, e.fail(client, e.request("GET", s.URL, nil)), ttlpool.ErrAcquireTimeout)
