@@ -115,14 +115,15 @@ func TestP4ManyStaleConnectionsMakeTwoSends(t *testing.T) {
 			received, _ := ledger.counts(staleID)
 			assert.LessOrEqual(t, received, 2)
 			stats := tr.Stats()
-			assert.EqualValues(t, idle+2, stats.Requests, "two of them for this one")
-			assert.EqualValues(t, 1, stats.Retries)
+			// None is sent again if the look before the first byte saw the hang-up.
+			assert.LessOrEqual(t, stats.Retries, int64(1))
+			assert.EqualValues(t, idle+1+stats.Retries, stats.Requests, "at most two of them for this one")
 			assert.EqualValues(t, idle+1, stats.Dials)
 			eventually(t, func() bool {
 				send(t, tr, newRequest(t, t.Context(), "GET", server.url(), nil))
 				return tr.Stats().Open == 1
 			}, "dead connections are kept")
-			assert.EqualValues(t, 1, tr.Stats().Retries, "and none of them fails another request")
+			assert.Equal(t, stats.Retries, tr.Stats().Retries, "and none of them fails another request")
 		})
 	}
 }
