@@ -74,7 +74,7 @@
 //     the server had the request is not taken for its answer either.
 //   - P7: An idle plaintext socket over HTTP/1.1 costs no goroutine and no
 //     buffer. One timer serves all idle connections of a pool and, on Linux, one
-//     goroutine is told of their closes.
+//     goroutine is told of their closes; another timer runs while any is in use.
 //   - P8: After Close nothing is left: no goroutine, no socket, no timer; nor a
 //     goroutine after CloseIdleConnections with nothing in flight. A request
 //     that is cancelled returns at once at every stage, even if a dial function
@@ -116,10 +116,11 @@
 // # What it does not do
 //
 // It does not retry on a status code, a timeout or a failed dial, and never
-// more than once. It does not notice a flow that was dropped on the way.
+// more than once.
 //
-// It looks at idle sockets on unix systems only; is told of closes, learns and
-// proves on Linux only. Elsewhere TTL, checkout and second try carry the
+// It looks at idle sockets on unix systems only; is told of closes, learns,
+// proves, and notices a flow that was dropped on the way ([ErrBlackHole]) on
+// Linux only. Elsewhere TTL, checkout and second try carry the
 // promises. A connection that is no socket, from a caller's dial function, is
 // listened to by a goroutine of its own while it is idle.
 package ttlpool

@@ -86,6 +86,9 @@ func (e *ExchangeError) Error() string {
 // Unwrap returns the cause.
 func (e *ExchangeError) Unwrap() error { return e.Err }
 
+// Is makes an ExchangeError match [ErrBlackHole] if the system gave up.
+func (e *ExchangeError) Is(target error) bool { return target == ErrBlackHole && isBlackHole(e.Err) }
+
 // Timeout reports whether the cause is a timeout; with Temporary it makes an
 // ExchangeError a [net.Error], as the errors of http.Transport are.
 func (e *ExchangeError) Timeout() bool {

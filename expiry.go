@@ -18,6 +18,7 @@ type policy struct {
 	maxIdle        int // 0: no limit
 	maxConns       int // 0: no limit
 	acquireTimeout time.Duration
+	blackHole      time.Duration // 0: no limit
 }
 
 // lifetime is what a connection's expiry depends on.

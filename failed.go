@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 
 	"github.com/ttlpool/ttlpool/internal/h1"
 )
@@ -36,7 +37,7 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 			reused:     l.reused,
 			second:     second,
 			own:        isFault || cancelled || errors.Is(err, h1.ErrHeaderTimeout),
-			timedOut:   isTimeout(err),
+			timedOut:   isTimeout(err) && !isBlackHole(err),
 			sent:       sent,
 			received:   received,
 			idempotent: f.transport.idempotent(f.request),
@@ -55,6 +56,12 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// isBlackHole reports whether the peer did not answer, in the lookout's opinion
+// or the kernel's. That is a timeout, but not the caller's.
+func isBlackHole(err error) bool {
+	return errors.Is(err, ErrBlackHole) || errors.Is(err, syscall.ETIMEDOUT)
 }
 
 func (e *failedExchange) closeReason() CloseReason {

@@ -226,7 +226,7 @@ func (f *flight) report(e *failedExchange, again bool) error {
 	}
 	pool := f.transport.pool
 	pool.stale.Add(1)
-	pool.checkSiblings(e.lease)
+	pool.checkSiblings(e.lease, isBlackHole(e.err))
 	level := slog.LevelInfo
 	if !again {
 		pool.notRetried.Add(1)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 
+	"github.com/ttlpool/ttlpool/internal/connect"
 	"github.com/ttlpool/ttlpool/internal/hangup"
 	"github.com/ttlpool/ttlpool/internal/opaque"
 )
@@ -49,6 +50,15 @@ func prepare(c net.Conn, readBuffer int) net.Conn {
 		return newWire(c)
 	case kindUnknown:
 		return opaque.New(c, readBuffer)
+	}
+	return c
+}
+
+// wired is prepare for a Pool, whose holders have to cope with what their dial
+// function returns.
+func wired(c net.Conn) net.Conn {
+	if kindOf(c) == kindSocket && !connect.IsNil(c) {
+		return newWire(c)
 	}
 	return c
 }

@@ -55,11 +55,12 @@ const (
 	defaultMaxIdle        = 4096
 	defaultMaxIdlePerHost = 256
 	defaultReplayLimit    = 64 << 10
+	defaultBlackHole      = 30 * time.Second
 )
 
 func defaultConfig() *config {
 	return &config{
-		policy:      policy{margin: defaultMargin, maxIdle: defaultMaxIdlePerHost},
+		policy:      policy{margin: defaultMargin, maxIdle: defaultMaxIdlePerHost, blackHole: defaultBlackHole},
 		maxIdle:     defaultMaxIdle,
 		replayLimit: defaultReplayLimit,
 	}
@@ -160,6 +161,17 @@ func WithMaxConnsPerHost(n int) HostOption {
 // own context.
 func WithAcquireTimeout(d time.Duration) HostOption {
 	return durationOption("acquire timeout", d, func(p *policy) { p.acquireTimeout = d })
+}
+
+// WithBlackHoleTimeout limits how long bytes may be on their way to a peer
+// whose kernel gives no sign of life, until the connection is given up: a NAT
+// may have forgotten it. The error matches [ErrBlackHole]; it comes up to a
+// quarter later than stated. It hurts neither a server that takes its time nor
+// one that does not read: their kernels answer. It needs Linux, and a socket;
+// elsewhere the system gives up, in its own time. Zero means that it does here
+// too. The default is 30 seconds.
+func WithBlackHoleTimeout(d time.Duration) HostOption {
+	return durationOption("black-hole timeout", d, func(p *policy) { p.blackHole = d })
 }
 
 // WithMaxIdle limits the idle connections to all addresses together; one that

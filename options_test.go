@@ -77,6 +77,7 @@ func TestNegativeValuesAreErrors(t *testing.T) {
 		"maximum of idle connections per host": ttlpool.WithMaxIdlePerHost(-1),
 		"maximum of connections per host":      ttlpool.WithMaxConnsPerHost(math.MinInt),
 		"acquire timeout":                      ttlpool.WithAcquireTimeout(-1),
+		"black-hole timeout":                   ttlpool.WithBlackHoleTimeout(-1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ttlpool.NewPool(nil, option)

@@ -19,11 +19,12 @@ import (
 // as far as the system allows: one that the peer has closed, or on which it
 // has sent bytes unasked, is never handed out.
 type Pool struct {
-	config *config
-	dial   func(context.Context, key) (link, error)
-	traces traces
-	reaper reaper
-	watch  hangup.Watch
+	config  *config
+	dial    func(context.Context, key) (link, error)
+	traces  traces
+	reaper  reaper
+	lookout lookout
+	watch   hangup.Watch
 	counters
 
 	idle    atomic.Int64  // idle connections
@@ -64,7 +65,7 @@ func NewPool(dial DialFunc, opts ...PoolOption) (*Pool, error) {
 	}
 	return newPool(c, func(ctx context.Context, k key) (link, error) {
 		conn, err := dial(ctx, k.network, k.address)
-		return link{conn: conn}, err
+		return link{conn: wired(conn)}, err
 	}), nil
 }
 
@@ -79,6 +80,7 @@ func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 	}
 	p.reaper.pool = p
 	p.reaper.alarm.Store(noAlarm)
+	p.lookout.init(p)
 	return p
 }
 
@@ -109,7 +111,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	p.vacate(0)
 	select {
 	case <-p.drained:
-		p.reaper.stop()
+		p.stopTimers()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -122,7 +124,7 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.draining, p.closed = true, true
 	p.mu.Unlock()
-	p.reaper.stop()
+	p.stopTimers()
 	var after aftermath
 	for _, b := range p.snapshot() {
 		b.close(&after)
@@ -130,6 +132,12 @@ func (p *Pool) Close() error {
 	p.settle(&after, readClocks())
 	p.vacate(0)
 	return nil
+}
+
+// stopTimers stops what would otherwise run once more.
+func (p *Pool) stopTimers() {
+	p.reaper.stop()
+	p.lookout.stop()
 }
 
 // Stats returns a snapshot of what the pool holds and has done.
@@ -176,6 +184,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 			}
 			p.reuses.Add(1)
 		}
+		p.lookout.post(l.conn)
 		p.traces.gotConn(l.conn, now)
 		return l, nil
 	}
@@ -353,6 +362,7 @@ func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (lease, error)
 	if err != nil {
 		return lease{}, err
 	}
+	p.lookout.post(fresh.conn)
 	p.traces.gotConn(fresh.conn, readClocks())
 	return fresh, nil
 }

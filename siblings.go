@@ -1,16 +1,27 @@
 package ttlpool
 
+import "time"
+
 // A stale connection makes its siblings suspect: those to the same address that
 // have been idle at least as long. Most of the time the same close has ended
 // them too. They are looked at, and only the dead ones go: closing all would
 // make every request dial at once.
 
+// forgetful is the least idle time after which something on the way may have
+// forgotten a connection. Then its siblings lead nowhere either, and no look
+// shows it: each would cost a request the black-hole timeout.
+const forgetful = 30 * time.Second
+
 // checkSiblings evicts the dead ones among the idle connections that have been
-// idle as long as the lease's was.
-func (p *Pool) checkSiblings(stale lease) {
+// idle as long as the lease's was; all of them, if that one was forgotten.
+func (p *Pool) checkSiblings(stale lease, blackHole bool) {
 	now := readClocks()
 	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, now) {
-		if why := suspect.conn.unfit(); why != NotClosed {
+		why := suspect.conn.unfit()
+		if why == NotClosed && blackHole && stale.idle >= forgetful {
+			why = ClosedStale
+		}
+		if why != NotClosed {
 			p.reject(suspect.conn, why, now)
 		} else {
 			p.release(suspect.conn, now, false)

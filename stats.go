@@ -105,7 +105,7 @@ const (
 	ClosedMaxIdle                       // one idle connection too many
 	ClosedHungUp                        // the peer had closed it while it was idle
 	ClosedStrayBytes                    // bytes nobody had asked for came in while it was idle
-	ClosedStale                         // a request found that the peer had closed it
+	ClosedStale                         // a request found that the peer had closed it, or that it, or a sibling, is a black hole
 	ClosedFailed                        // a request on it failed, or was cancelled
 	ClosedUnread                        // the response was not read to its end
 	ClosedNotKept                       // one side asked for it (Connection: close), or its protocol does

@@ -20,6 +20,8 @@ type wire struct {
 	variation time.Duration   // of round trips, as the kernel expects it
 	sent      atomic.Int64    // bytes accepted, over the whole life
 	ended     atomic.Bool     // a Read has come to the end: a FIN has come, and no reset before it
+	lost      atomic.Pointer[blackHoleError]
+	stall     stall // for the lookout only
 }
 
 func newWire(socket net.Conn) *wire {
@@ -40,20 +42,20 @@ func (w *wire) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		w.ended.Store(true)
 	}
-	return n, err
+	return n, w.explain(err)
 }
 
 func (w *wire) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
 	w.sent.Add(int64(n))
-	return n, err
+	return n, w.explain(err)
 }
 
 // ReadFrom keeps sendfile.
 func (w *wire) ReadFrom(r io.Reader) (int64, error) {
 	n, err := io.Copy(w.Conn, r)
 	w.sent.Add(n)
-	return n, err
+	return n, w.explain(err)
 }
 
 // longestRoundTrip is what a round trip seldom exceeds.
@@ -97,6 +99,9 @@ func (c *Conn) evidenceSince(before int64) evidence {
 	w := c.wire
 	if w == nil || w.kernel == nil {
 		return evidence{}
+	}
+	if lost := w.lost.Load(); lost != nil { // the kernel cannot be asked any more
+		return evidence{counted: true, before: before, acked: lost.acked}
 	}
 	info, ok := w.kernel.Info()
 	return evidence{

@@ -78,6 +78,8 @@ func read(fd int) (Info, bool) {
 	return Info{
 		Acked:        acked,
 		Sent:         acked + int64(unacked),
+		InFlight:     raw.Unacked > 0,
+		SinceAck:     time.Duration(raw.Last_ack_recv) * time.Millisecond,
 		SinceArrival: time.Duration(raw.Last_data_recv) * time.Millisecond,
 		PeerClosed:   raw.State == closeWait,
 		RoundTrip:    time.Duration(raw.Rtt) * time.Microsecond,

@@ -203,6 +203,45 @@ func TestFactCloseWithoutReadingARequestIsAReset(t *testing.T) {
 	assert.ErrorIs(t, e.outcome(), syscall.ECONNRESET)
 }
 
+// The kernel ends a connection for its user timeout though the peer answers: it
+// does so when the peer has had no room for so long. What it has no room for is
+// not in flight.
+func TestFactAUserTimeoutEndsAConnectionThatIsAlive(t *testing.T) {
+	const userTimeout = time.Second
+	e := newExchange(t)
+	raw, err := e.client.SyscallConn()
+	require.NoError(t, err)
+	var optErr error
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		optErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+	}))
+	require.NoError(t, optErr)
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := e.client.Write(make([]byte, 64<<10)); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	full := false
+	for {
+		select {
+		case err := <-ended:
+			assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+			assert.True(t, full, "it was seen with all acknowledged that was sent, and more to send")
+			return
+		case <-time.After(10 * time.Millisecond):
+			_ = raw.Control(func(fd uintptr) {
+				info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+				full = full || err == nil && info.Unacked == 0 && info.Notsent_bytes > 0 &&
+					time.Duration(info.Last_ack_recv)*time.Millisecond < userTimeout
+			})
+		}
+	}
+}
+
 // An answer carries the acknowledgement of what it answers.
 func TestFactAnswerAcknowledgesItsRequest(t *testing.T) {
 	eachSize(t, func(t *testing.T, size int) {
