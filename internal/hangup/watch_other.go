@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !((darwin || freebsd) && (amd64 || arm64))
 
 package hangup
 

@@ -1,3 +1,5 @@
+//go:build linux || ((darwin || freebsd) && (amd64 || arm64))
+
 package hangup
 
 import (
@@ -154,7 +156,7 @@ func TestTheWatchNeedsOneGoroutineWhileItIsNeeded(t *testing.T) {
 	for _, r := range registrations {
 		r.Stop()
 	}
-	assert.Nil(t, w.epoll, "it ends with the last one")
+	assert.Nil(t, w.queue, "it ends with the last one")
 	awaitAnother(t, &w) // and begins again
 }
 
@@ -190,7 +192,7 @@ func TestWhatIsNoSocketIsNotWatched(t *testing.T) {
 	closed, _ := socketPair(t)
 	require.NoError(t, closed.Close())
 	assert.Nil(t, w.Register(closed, func() {}))
-	assert.Nil(t, w.epoll)
+	assert.Nil(t, w.queue)
 }
 
 func TestTheWatchIsSafeForConcurrentUse(t *testing.T) {
@@ -217,5 +219,24 @@ func TestTheWatchIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	all.Wait()
-	assert.Nil(t, w.epoll)
+	assert.Nil(t, w.queue)
+}
+
+// What was seen before a registration ended may be told after that, when the
+// descriptor, though not the token, leads to another connection.
+func TestATokenIsNeverUsedAgain(t *testing.T) {
+	var w Watch
+	first, _ := socketPair(t)
+	toldFirst, r := watchOne(t, &w, first)
+	old := r.token
+	r.Stop()
+	require.NoError(t, first.Close())
+	second, _ := socketPair(t)
+	toldSecond, r := watchOne(t, &w, second)
+	assert.NotEqual(t, old, r.token)
+	w.tell(old)
+	assert.Empty(t, toldFirst)
+	assert.Empty(t, toldSecond)
+	w.tell(r.token)
+	assert.Len(t, toldSecond, 1)
 }

@@ -1,3 +1,5 @@
+//go:build linux || ((darwin || freebsd) && (amd64 || arm64))
+
 package ttlpool_test
 
 import (

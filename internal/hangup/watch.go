@@ -1,0 +1,104 @@
+//go:build linux || ((darwin || freebsd) && (amd64 || arm64))
+
+package hangup
+
+import (
+	"net"
+	"sync"
+	"syscall"
+)
+
+// Watch tells at once when the peer of a connection hangs up, for any number of
+// connections with one goroutine, which ends with the last registered
+// connection. Each is registered once; ordinary traffic causes no event. The
+// zero value is ready; it is safe for concurrent use.
+type Watch struct {
+	mu      sync.Mutex // guards the rest; it is never held across a callback
+	queue   *queue     // the kernel's; nil: nobody is registered
+	watched map[uint64]func()
+	last    uint64 // the token registered last
+}
+
+// Registration ends with Stop.
+type Registration struct {
+	watch *Watch
+	token uint64
+}
+
+// Register has hungUp called, once and from the watch's goroutine, when the
+// peer closes its side of the connection or resets it. The result is nil if the
+// connection is no socket, or the kernel refuses. hungUp must be quick.
+//
+// Events carry a token that is never used again, and not the descriptor: that
+// may lead to another connection by the time the event is seen.
+func (w *Watch) Register(conn net.Conn, hungUp func()) *Registration {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	socket, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.startLocked() {
+		return nil
+	}
+	w.last++
+	token := w.last
+	if !w.queue.add(socket, token) {
+		w.stopIfUnusedLocked()
+		return nil
+	}
+	w.watched[token] = hungUp
+	return &Registration{watch: w, token: token}
+}
+
+// startLocked makes the queue for the first registration.
+func (w *Watch) startLocked() bool {
+	if w.queue != nil {
+		return true
+	}
+	q, err := newQueue()
+	if err != nil {
+		return false
+	}
+	w.queue = q
+	w.watched = make(map[uint64]func())
+	go q.run(w.tell)
+	return true
+}
+
+// Stop ends a registration. hungUp may be running still.
+func (r *Registration) Stop() {
+	if r == nil {
+		return
+	}
+	w := r.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.watched[r.token]; ok {
+		delete(w.watched, r.token)
+		w.stopIfUnusedLocked()
+	}
+}
+
+// stopIfUnusedLocked ends the goroutine. The next registration begins with
+// another queue.
+func (w *Watch) stopIfUnusedLocked() {
+	if len(w.watched) == 0 && w.queue != nil {
+		w.queue.close()
+		w.queue = nil
+	}
+}
+
+// tell calls back whoever is registered under the token.
+func (w *Watch) tell(token uint64) {
+	w.mu.Lock()
+	hungUp := w.watched[token]
+	w.mu.Unlock()
+	if hungUp != nil {
+		hungUp()
+	}
+}
