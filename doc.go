@@ -20,9 +20,9 @@
 //
 // State a TTL below the server's keep-alive timeout, or that timeout with
 // [WithServerTimeout]. What is not stated is taken from the server's Keep-Alive
-// header or, on Linux, learned from its closes. [WithBase] takes over the
-// settings of an [http.Transport]. A client of another protocol uses a [Pool]
-// without a Transport.
+// header, or learned from its closes where the system tells of them.
+// [WithBase] takes over the settings of an [http.Transport]. A client of
+// another protocol uses a [Pool] without a Transport.
 //
 // # Model
 //
@@ -73,8 +73,8 @@
 //     nobody asked for is not reused. On Linux, a response that was sent before
 //     the server had the request is not taken for its answer either.
 //   - P7: An idle plaintext socket over HTTP/1.1 costs no goroutine and no
-//     buffer. One timer serves all idle connections of a pool and, on Linux, one
-//     goroutine is told of their closes; another timer runs while any is in use.
+//     buffer. One timer serves all idle connections of a pool, and one
+//     goroutine is told of their closes where the system can tell; another timer runs while any is in use.
 //   - P8: After Close nothing is left: no goroutine, no socket, no timer; nor a
 //     goroutine after CloseIdleConnections with nothing in flight. A request
 //     that is cancelled returns at once at every stage, even if a dial function
@@ -115,12 +115,12 @@
 //
 // # What it does not do
 //
-// It does not retry on a status code, a timeout or a failed dial, and never
-// more than once.
+// It does not retry on a status code (but the 408 of a server's idle timer is
+// no answer), a timeout or a failed dial, and never more than once.
 //
-// It looks at idle sockets on unix systems only; is told of closes, learns,
-// proves, and notices a flow that was dropped on the way ([ErrBlackHole]) on
-// Linux only. Elsewhere TTL, checkout and second try carry the
-// promises. A connection that is no socket, from a caller's dial function, is
+// It looks at idle sockets on unix systems only; is told of closes, and learns,
+// on Linux, macOS and FreeBSD only; proves, and notices a flow that was dropped
+// on the way ([ErrBlackHole]), on Linux only. Elsewhere TTL, checkout and second
+// try carry the promises. A connection that is no socket, from a caller's dial function, is
 // listened to by a goroutine of its own while it is idle.
 package ttlpool

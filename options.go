@@ -113,8 +113,8 @@ func WithMargin(d time.Duration) HostOption {
 
 // WithLearning says whether to learn a server's keep-alive timeout from its
 // closes of idle connections: that less the margin is a TTL. It needs to be
-// told at once of such closes, which works for sockets on Linux, and for
-// connections of unknown kind. The default is true.
+// told at once of such closes, which works for sockets on Linux, macOS and
+// FreeBSD, and for connections of unknown kind. The default is true.
 func WithLearning(learn bool) HostOption {
 	return hostOption(func(p *policy) error {
 		p.learningOff = !learn
