@@ -13,6 +13,8 @@ type exchange struct {
 	flight *flight
 	lease  lease
 	before int64 // bytes that the connection had sent before
+
+	disclaimed bool // a 408 says that the server does not have the request
 }
 
 // rested is how long a connection was idle, at least, for its server to have
@@ -24,14 +26,37 @@ const rested = 100 * time.Millisecond
 // on the wire. On a connection that was busy until just now, only one that comes
 // within a round trip after the request can have, and a 408, which says that the
 // server has waited in vain.
-func (x *exchange) Premature(timedOut bool) bool {
+func (x *exchange) Premature(timedOut *http.Response) bool {
 	conn := x.lease.conn
+	if timedOut != nil && timedOut.Close && x.isOfIdleTimer() {
+		x.disclaimed = true
+		return true
+	}
 	if conn.wire == nil {
 		return false
 	}
-	suspect := timedOut || x.lease.idle >= rested || conn.hungUp.Load() ||
+	suspect := timedOut != nil || x.lease.idle >= rested || conn.hungUp.Load() ||
 		elapsed(readClocks(), conn.arrival.lastWrite()) <= conn.wire.roundTrip
 	return suspect && conn.premature(x.before)
+}
+
+// isOfIdleTimer reports whether a 408 that closes its connection is that of the
+// server's idle timer, which went off when the request had just arrived: it
+// says that no complete request came in time, and that the client may repeat it
+// (RFC 9110, 15.5.9). A connection that was busy until just now has no such
+// timer running out. An idempotent request may be repeated in any case; another
+// only where the 408 comes sooner than any server gives up on a request, so
+// that it is not the answer of a program that has worked on it.
+func (x *exchange) isOfIdleTimer() bool {
+	f := x.flight
+	if !x.lease.reused || x.lease.idle < rested || !f.replayable() {
+		return false
+	}
+	soon := rested
+	if w := x.lease.conn.wire; w != nil {
+		soon += w.longestRoundTrip()
+	}
+	return f.transport.idempotent(f.request) || elapsed(readClocks(), x.lease.since) <= soon
 }
 
 // Answered completes the response and takes in the server's hint. This is the

@@ -202,12 +202,12 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 	evidence := conn.evidenceSince(x.before)
 	if errors.Is(err, h1.ErrPremature) {
 		failed.received = 0
-		if !failed.idempotent && failed.replayable {
+		if !x.disclaimed && !failed.idempotent && failed.replayable {
 			evidence = conn.awaitEvidence(x.before)
 		}
 	}
 	failed.acknowledged = evidence.acknowledged()
-	failed.unseen = !failed.own && failed.reused && failed.received == 0 && evidence.unseen()
+	failed.unseen = !failed.own && failed.reused && failed.received == 0 && (x.disclaimed || evidence.unseen())
 	return failed
 }
 

@@ -64,10 +64,11 @@ const (
 
 // Owner decides what the exchange cannot know, and is told of its end.
 type Owner interface {
-	// Premature is asked when the first byte of a response has arrived, and
-	// again before a 408 is returned: true means that it was sent before the
-	// server had the request, so that it is no answer to it.
-	Premature(timedOut bool) bool
+	// Premature is asked when the first byte of a response has arrived, with
+	// nil, and again before a 408 is returned, with that: true means that it
+	// was sent before the server had the request, or says that the server does
+	// not have it, so that it is no answer to it.
+	Premature(timedOut *http.Response) bool
 
 	// Answered is called with the head of the final response, before its body
 	// is read.

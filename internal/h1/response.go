@@ -69,7 +69,7 @@ func (x *Exchange) readHead() (*http.Response, error) {
 	if _, err := x.in.buf.Peek(1); err != nil {
 		return nil, err
 	}
-	if x.Owner.Premature(false) {
+	if x.Owner.Premature(nil) {
 		return nil, ErrPremature
 	}
 	if x.trace != nil && x.trace.GotFirstResponseByte != nil {
@@ -80,7 +80,7 @@ func (x *Exchange) readHead() (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		if resp.StatusCode == http.StatusRequestTimeout && x.Owner.Premature(true) {
+		if resp.StatusCode == http.StatusRequestTimeout && x.Owner.Premature(resp) {
 			return nil, ErrPremature
 		}
 		if !informational(resp) {

@@ -131,7 +131,9 @@ type keeper struct {
 	outcomes  []Outcome
 }
 
-func (k *keeper) Premature(timedOut bool) bool { return k.premature != nil && k.premature(timedOut) }
+func (k *keeper) Premature(timedOut *http.Response) bool {
+	return k.premature != nil && k.premature(timedOut != nil)
+}
 
 func (k *keeper) Answered(resp *http.Response) {
 	k.mu.Lock()
