@@ -36,7 +36,8 @@ const (
 // Each worker has an address of its own, and so an idle connection of its own:
 // sharing them, all would use the few that were used last.
 func TestRaceWithHTTPD(t *testing.T) {
-	h := StartHTTPD(t, raceTimeout)
+	h := Start(t, Apache{KeepAliveTimeout: raceTimeout})
+	require.NotNil(t, h)
 	theirs := http.DefaultTransport.(*http.Transport).Clone()
 	theirs.Proxy, theirs.MaxIdleConns, theirs.DialContext = nil, 0, dialAlways(h.Address)
 	defer theirs.CloseIdleConnections()
@@ -57,6 +58,7 @@ func TestRaceWithHTTPD(t *testing.T) {
 	both.Go(func() { control.run(t.Context(), theirWorkers, theirPolls) })
 	both.Wait()
 	stats := tr.Stats()
+	require.NoError(t, h.Stop())
 	processed, err := h.Processed()
 	require.NoError(t, err)
 	ours.count(processed)
