@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+
+	"github.com/ttlpool/ttlpool/examples/internal/xmlrpc"
 )
 
 // callKind is a way to ask. What a transport may do about a stale connection depends on it.
@@ -56,7 +58,7 @@ func (c call) request(ctx context.Context, base string, to target) (*http.Reques
 		return c.finish(http.NewRequestWithContext(ctx, http.MethodGet, base+to.getPath, nil))
 	}
 	var body bytes.Buffer
-	if err := writeCall(&body, c.method, c.args...); err != nil {
+	if err := xmlrpc.WriteCall(&body, c.method, c.args...); err != nil {
 		return nil, err
 	}
 	var reader io.Reader = &body
@@ -93,7 +95,7 @@ func (c call) check(resp *http.Response, body []byte) error {
 	if c.kind == getLog {
 		return nil
 	}
-	result, err := readResponse(bytes.NewReader(body))
+	result, err := xmlrpc.ReadResponse(bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errWrongAnswer, err)
 	}

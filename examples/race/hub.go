@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ttlpool/ttlpool/examples/internal/xmlrpc"
 )
 
 // callHeader carries the id of a call: the name of its leg, the number of its lane, and its number there, with dots
@@ -93,7 +95,7 @@ func (h *hub) routes() http.Handler {
 }
 
 func (h *hub) serveCall(w http.ResponseWriter, r *http.Request) {
-	method, args, err := readCall(http.MaxBytesReader(w, r.Body, maxCallBytes))
+	method, args, err := xmlrpc.ReadCall(http.MaxBytesReader(w, r.Body, maxCallBytes))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -101,11 +103,11 @@ func (h *hub) serveCall(w http.ResponseWriter, r *http.Request) {
 	h.count(w, r)
 	w.Header().Set("Content-Type", "text/xml")
 	result, err := invoke(method, args)
-	if fault, refused := errors.AsType[*faultError](err); refused {
-		_ = writeFault(w, fault)
+	if fault, refused := errors.AsType[*xmlrpc.Fault](err); refused {
+		_ = xmlrpc.WriteFault(w, fault)
 		return
 	}
-	_ = writeResponse(w, result)
+	_ = xmlrpc.WriteResponse(w, result)
 }
 
 func (h *hub) serveLog(w http.ResponseWriter, r *http.Request) {
@@ -164,18 +166,18 @@ func invoke(method string, args []any) (any, error) {
 		return []any{task(1), task(2), task(3)}, nil
 	case "getTaskInfo", "getTaskResult":
 		if len(args) == 0 {
-			return nil, &faultError{1000, method + ": task id missing"}
+			return nil, &xmlrpc.Fault{Code: 1000, String: method + ": task id missing"}
 		}
 		id, ok := args[0].(int64)
 		if !ok {
-			return nil, &faultError{1000, method + ": task id is not an int"}
+			return nil, &xmlrpc.Fault{Code: 1000, String: method + ": task id is not an int"}
 		}
 		if method == "getTaskInfo" {
 			return task(id), nil
 		}
 		return fmt.Sprintf("result of task %d", id), nil
 	}
-	return nil, &faultError{1000, "invalid method: " + method}
+	return nil, &xmlrpc.Fault{Code: 1000, String: "invalid method: " + method}
 }
 
 func task(id int64) map[string]any {
