@@ -57,9 +57,9 @@ func (a *arrival) lastWrite() instant {
 	return a.wrote
 }
 
-// latest returns the estimate.
-func (a *arrival) latest() instant {
+// bounds returns when something was last sent, and the estimate.
+func (a *arrival) bounds() (wrote, latest instant) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.last
+	return a.wrote, a.last
 }

@@ -83,12 +83,12 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool) (l
 		return b.leaseLocked(c, now), nil, true
 	}
 	for c := b.idle.newest; c != nil; c = b.idle.newest {
-		reason := b.policy.expired(c.lifetimeLocked(now), now)
-		if reason != NotClosed {
+		life := c.lifetimeLocked(now)
+		if reason := b.policy.expired(life, now); reason != NotClosed {
 			b.discardLocked(c, reason, &after)
 			continue
 		}
-		if b.policy.tooOldFor(d.strict, c.lifetimeLocked(now), now) {
+		if b.policy.tooOldFor(d.strict, life, now) {
 			break // and so are the others, which have been idle longer
 		}
 		return b.leaseLocked(c, now), nil, true

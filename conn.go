@@ -216,13 +216,13 @@ func (c *Conn) lastArrival(now instant) instant {
 	if c.session != nil {
 		return now
 	}
-	wrote := c.arrival.lastWrite()
+	wrote, latest := c.arrival.bounds()
 	size := c.read.Load() - c.readBefore
 	if c.wire == nil || c.wire.kernel == nil {
 		if size > initialWindow {
 			return wrote // the end may have waited in the server's buffer
 		}
-		return c.arrival.latest()
+		return latest
 	}
 	if elapsed(now, wrote) <= answeredAtOnce || size > serverBuffer {
 		return wrote

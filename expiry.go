@@ -109,8 +109,11 @@ func (p *policy) expired(l lifetime, now instant) CloseReason {
 // tooOldFor reports whether a request that could not be sent again must not use
 // a connection that others may: Squid does that for all of them.
 func (p *policy) tooOldFor(strict bool, l lifetime, now instant) bool {
+	if !strict {
+		return false
+	}
 	limit := p.strictTTLOf(l)
-	return strict && limit > 0 && elapsed(now, l.idleSince) >= limit
+	return limit > 0 && elapsed(now, l.idleSince) >= limit
 }
 
 // worn is expired for a connection that is not idle.
