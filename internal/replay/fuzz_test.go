@@ -144,7 +144,10 @@ func (m *model) check() {
 	if want := !m.lost && m.closes == 0; !m.settled && m.body.Replayable() != want {
 		m.t.Fatalf("replayable: %v, want %v", !want, want)
 	}
-	if m.limit < int64(len(m.body.kept)) {
-		m.t.Fatalf("%d bytes kept, limit %d", len(m.body.kept), m.limit)
+	if m.limit < int64(m.body.kept.len) {
+		m.t.Fatalf("%d bytes kept, limit %d", m.body.kept.len, m.limit)
+	}
+	if m.settled && m.body.kept.len > 0 && m.pos >= m.body.kept.len {
+		m.t.Fatalf("%d bytes kept for nobody", m.body.kept.len)
 	}
 }

@@ -21,12 +21,12 @@ type Body struct {
 
 	mu       sync.Mutex // guards the rest; the source is not touched under it
 	latest   *attempt
-	kept     []byte // what has been read, from the beginning, unless lost
-	lost     bool   // more than limit has been read: it cannot be read again
-	settled  bool   // no further attempt will come
-	end      error  // what the source ended with: io.EOF or an error
-	released bool   // an attempt has closed its body
-	closed   bool   // the source is closed
+	kept     tape  // what has been read, from the beginning, unless lost
+	lost     bool  // it cannot be read again: more than limit, or no longer kept
+	settled  bool  // no further attempt will come
+	end      error // what the source ended with: io.EOF or an error
+	released bool  // an attempt has closed its body
+	closed   bool  // the source is closed
 }
 
 // New returns a body that keeps up to limit bytes of source.
@@ -57,10 +57,26 @@ func (b *Body) Replayable() bool {
 func (b *Body) Settle() {
 	b.mu.Lock()
 	b.settled = true
+	b.forgetLocked()
 	due := b.released
 	b.mu.Unlock()
 	if due {
 		_ = b.Close() // the attempt's Close has returned long ago
+	}
+}
+
+// forgetLocked drops what nobody will read any more.
+func (b *Body) forgetLocked() {
+	if b.settled && (b.latest == nil || b.latest.pos == b.kept.len) {
+		b.loseLocked()
+	}
+}
+
+func (b *Body) loseLocked() {
+	b.lost = true
+	b.kept.erase()
+	if b.latest != nil {
+		b.latest.pos = 0
 	}
 }
 
@@ -107,9 +123,10 @@ func (a *attempt) replay(p []byte) (n int, done bool, err error) {
 	switch {
 	case a != b.latest:
 		return 0, true, ErrSuperseded
-	case a.pos < len(b.kept):
-		n = copy(p, b.kept[a.pos:])
+	case a.pos < b.kept.len:
+		n = b.kept.read(p, a.pos)
 		a.pos += n
+		b.forgetLocked()
 		return n, true, nil
 	case b.end != nil:
 		return 0, true, b.end
@@ -127,16 +144,15 @@ func (a *attempt) note(p []byte, err error) {
 	}
 	superseded := a != b.latest // then p exists nowhere else
 	switch {
-	case b.lost || b.settled && !superseded:
+	case b.settled && !superseded, b.lost && !superseded:
 		return
-	case !superseded && int64(len(b.kept)+len(p)) > b.limit:
-		b.lost, b.kept = true, nil
-		a.pos = 0
+	case !superseded && int64(b.kept.len+len(p)) > b.limit:
+		b.loseLocked()
 		return
 	}
-	b.kept = append(b.kept, p...)
+	b.kept.write(p)
 	if !superseded {
-		a.pos = len(b.kept)
+		a.pos = b.kept.len
 	}
 }
 

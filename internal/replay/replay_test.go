@@ -88,7 +88,44 @@ func TestUpToTheLimitIsKept(t *testing.T) {
 func TestNothingIsKeptBeyondTheLimit(t *testing.T) {
 	b := New(sourceOf(strings.Repeat("x", 100)), 50)
 	readAll(t, iotest.OneByteReader(b.Attempt()))
-	assert.Nil(t, b.kept)
+	assert.Zero(t, b.kept)
+}
+
+// What is recorded lies in several pieces, and reads end anywhere in them.
+func TestALongBodyIsReplayed(t *testing.T) {
+	content := make([]byte, 3*pieceSize+100)
+	for i := range content {
+		content[i] = byte(i * 7)
+	}
+	for _, step := range []int{1, 100, pieceSize - 1, pieceSize, pieceSize + 1, len(content)} {
+		b := New(sourceOf(string(content)), int64(len(content)))
+		first, again := b.Attempt(), make([]byte, step)
+		for range len(content) / step {
+			readSome(t, first, step)
+		}
+		var got []byte
+		for second := b.Attempt(); ; {
+			n, err := second.Read(again)
+			got = append(got, again[:n]...)
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+		}
+		assert.Equal(t, content, got, "in steps of %d", step)
+	}
+}
+
+func TestWhatNobodyWillReadIsNotKept(t *testing.T) {
+	b := New(sourceOf("abcdefgh"), plenty)
+	readSome(t, b.Attempt(), 5)
+	last := b.Attempt()
+	b.Settle()
+	assert.Equal(t, 5, b.kept.len, "the last attempt has yet to read it")
+	readSome(t, last, 5)
+	assert.Zero(t, b.kept)
+	assert.Equal(t, "fgh", readAll(t, last))
+	assert.Zero(t, b.kept)
 }
 
 func TestAnEarlierAttemptFails(t *testing.T) {
