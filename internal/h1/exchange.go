@@ -31,21 +31,29 @@ type Settings struct {
 	NoCompression   bool          // do not ask for gzip by ourselves
 	NoKeepAlive     bool          // ask the server to close after each response
 
-	readers, writers sync.Pool
-	readSize         int
-	writeSize        int
+	readers    sync.Pool
+	writers    sync.Pool // of requests that are written in one go
+	streamers  sync.Pool // of requests whose bodies are sent as they are read
+	readSize   int
+	writeSize  int
+	streamSize int
 }
 
-// NewSettings returns settings whose buffers have the given sizes, or 4 KiB
-// where a size is 0.
+// NewSettings returns settings whose buffers have the given sizes. Where a size
+// is 0 it is 4 KiB, but a body that streams gets room for all that the codec
+// reads of it at once, with the framing of a chunk: three writes for each are
+// three system calls, and three segments for the server to wake up for.
 func NewSettings(readBuffer, writeBuffer int) *Settings {
-	const usual = 4 << 10
-	s := &Settings{readSize: readBuffer, writeSize: writeBuffer}
+	const (
+		usual     = 4 << 10
+		wholeRead = 32<<10 + 16
+	)
+	s := &Settings{readSize: readBuffer, writeSize: writeBuffer, streamSize: writeBuffer}
 	if s.readSize <= 0 {
 		s.readSize = usual
 	}
 	if s.writeSize <= 0 {
-		s.writeSize = usual
+		s.writeSize, s.streamSize = usual, wholeRead
 	}
 	return s
 }

@@ -58,7 +58,7 @@ func (x *Exchange) prepareBody() (inline bool) {
 func (x *Exchange) writeRequest() {
 	w := x.Settings.getWriter(x)
 	err := x.send(w)
-	x.Settings.putWriter(w)
+	w.putBack()
 	if x.body != nil && x.body.refused() {
 		err = errRefused
 	}

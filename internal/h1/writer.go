@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 )
 
@@ -13,6 +14,7 @@ import (
 // whole header, sorted; and it flushes where the body may let us wait, which the
 // codec does with nothing but a bufio.Writer. It is pooled.
 type writer struct {
+	home    *sync.Pool
 	buf     *bufio.Writer
 	sink    sink
 	request http.Request // as it is sent
@@ -105,21 +107,25 @@ func (w *writer) flushBody() error {
 }
 
 func (s *Settings) getWriter(x *Exchange) *writer {
-	w, _ := s.writers.Get().(*writer)
+	pool, size := &s.writers, s.writeSize
+	if x.body != nil {
+		pool, size = &s.streamers, s.streamSize
+	}
+	w, _ := pool.Get().(*writer)
 	if w == nil {
-		w = &writer{}
-		w.buf = bufio.NewWriterSize(&w.sink, s.writeSize)
+		w = &writer{home: pool}
+		w.buf = bufio.NewWriterSize(&w.sink, size)
 	}
 	w.sink.x = x
 	w.trace = x.trace
 	return w
 }
 
-func (s *Settings) putWriter(w *writer) {
+func (w *writer) putBack() {
 	w.sink.x, w.trace, w.extra = nil, nil, w.extra[:0]
 	w.request = http.Request{}
 	w.lineEnd = false
 	w.headDone.Store(false)
 	w.buf.Reset(&w.sink)
-	s.writers.Put(w)
+	w.home.Put(w)
 }
