@@ -1,13 +1,11 @@
 package ttlpool_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -87,71 +85,6 @@ func ExampleNewTransport() {
 	// Output: 200 OK
 }
 
-// A client of a protocol of one's own needs no HTTP.
-func ExampleNewPool() {
-	address, stop := echoServer()
-	defer stop()
-	pool, err := ttlpool.NewPool(nil, ttlpool.WithTTL(10*time.Second), ttlpool.WithMaxConnsPerHost(4))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer pool.Close()
-
-	ask := func(question string) (string, error) {
-		conn, err := pool.Get(context.Background(), "tcp", address)
-		if err != nil {
-			return "", err
-		}
-		if _, err := fmt.Fprintln(conn, question); err != nil {
-			_ = conn.Close() // of no use to anybody
-			return "", err
-		}
-		answer, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil {
-			_ = conn.Close()
-			return "", err
-		}
-		conn.Release()
-		return strings.TrimSpace(answer), nil
-	}
-	for _, question := range []string{"one", "two"} {
-		answer, err := ask(question)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(answer)
-	}
-	stats := pool.Stats()
-	fmt.Println("dials:", stats.Dials, "reuses:", stats.Reuses)
-	// Output:
-	// echo one
-	// echo two
-	// dials: 1 reuses: 1
-}
-
-// echoServer answers each line with the same.
-func echoServer() (address string, stop func()) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				for lines := bufio.NewScanner(conn); lines.Scan(); {
-					fmt.Fprintln(conn, "echo", lines.Text())
-				}
-			}()
-		}
-	}()
-	return l.Addr().String(), func() { _ = l.Close() }
-}
-
 // Each backend has the TTL that its own timeout asks for.
 func ExampleWithHost() {
 	transport, err := ttlpool.NewTransport(
@@ -170,50 +103,34 @@ func ExampleWithHost() {
 	// Output: ttlpool: TTL 20s is longer than the server timeout 16s less the margin 1s
 }
 
-// A query by POST may be sent again, although POST alone says that it may not.
-func ExampleIdempotent() {
-	transport, err := ttlpool.NewTransport(
-		ttlpool.WithTTL(10*time.Second),
-		// All of this kind:
-		ttlpool.WithIdempotent(func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/search") }),
-	)
+// The TTL follows from the server's own timeout, here that of Node.js.
+func ExampleWithServerTimeout() {
+	transport, err := ttlpool.NewTransport(ttlpool.WithServerTimeout(5 * time.Second))
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer transport.Close()
 	hub := newHub()
 	defer hub.Close()
+	resp, err := (&http.Client{Transport: transport}).Get(hub.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
 
-	// This one:
-	ctx := ttlpool.Idempotent(context.Background())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hub.URL, strings.NewReader("getTaskInfo"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer resp.Body.Close()
-	fmt.Println(resp.Status)
-	// Output: 200 OK
+	address := strings.TrimPrefix(hub.URL, "http://")
+	fmt.Println(transport.Stats().Hosts[address].TTL)
+	// Output: 4s
 }
 
-// The error of a request that met a stale connection tells of it.
-func ExampleExchangeError() {
-	err := error(&ttlpool.ExchangeError{
-		Conn: ttlpool.ConnInfo{
-			Address: "hub:80", Idle: 15980 * time.Millisecond, Age: 250 * time.Second, Uses: 31,
-		},
-		Stale: true, Written: 412, Acknowledged: 412, NotRetried: "POST is not idempotent", Err: io.EOF,
-	})
-
+// What a base asks for is honoured, or is an error.
+func ExampleWithBase() {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.HTTP2 = &http.HTTP2Config{StrictMaxConcurrentRequests: true}
+	_, err := ttlpool.NewTransport(ttlpool.WithBase(base))
 	fmt.Println(err)
-	var failed *ttlpool.ExchangeError
-	fmt.Println(errors.Is(err, io.EOF), errors.As(err, &failed) && failed.Stale)
-	// Output:
-	// hub:80: stale connection: EOF after 15.98s idle (age 4m10s, 31 uses; 412 bytes written, 412 acknowledged, 0 read); not retried: POST is not idempotent
-	// true true
+	// Output: ttlpool: base Transport: HTTP2.StrictMaxConcurrentRequests is not supported; see WithMaxConnsPerHost
 }
 
 // Hooks tell of each connection's life.
@@ -279,14 +196,36 @@ func ExampleTransport_Shutdown() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := transport.Shutdown(ctx); err != nil {
-		log.Print("requests are cut off: ", err)
-		_ = transport.Close()
+	client := &http.Client{Transport: transport}
+	hub := newHub()
+	defer hub.Close()
+	inFlight, err := client.Post(hub.URL, "text/plain", strings.NewReader("the last words"))
+	if err != nil {
+		log.Fatal(err)
 	}
 
-	_, err = (&http.Client{Transport: transport}).Get("http://hub.example.com/")
-	fmt.Println(errors.Is(err, ttlpool.ErrClosed))
-	// Output: true
+	ended := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		err := transport.Shutdown(ctx)
+		if err != nil { // requests are cut off
+			_ = transport.Close()
+		}
+		ended <- err
+	}()
+	body, err := io.ReadAll(inFlight.Body) // is not disturbed
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = inFlight.Body.Close()
+	fmt.Printf("%s\n", body)
+	fmt.Println("shut down:", <-ended)
+
+	_, err = client.Get(hub.URL)
+	fmt.Println("refused:", errors.Is(err, ttlpool.ErrClosed))
+	// Output:
+	// POST the last words
+	// shut down: <nil>
+	// refused: true
 }
