@@ -15,40 +15,47 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ttlpool/ttlpool"
 )
 
-// snippetImports are the packages that the README's snippets may use.
+// snippetImports are the packages that snippets may use.
 var snippetImports = []string{
-	"context", "fmt", "io", "log", "log/slog", "net", "net/http", "net/http/httputil", "net/url", "os", "time",
-	"github.com/ttlpool/ttlpool",
+	"context", "errors", "expvar", "fmt", "io", "log", "log/slog", "net", "net/http", "net/http/httputil", "net/url", "os",
+	"time", "github.com/ttlpool/ttlpool",
 }
 
 // snippetScope declares what a snippet takes from its reader's program.
 const snippetScope = `
 var (
-	ctx     context.Context
-	rewrite func(*httputil.ProxyRequest)
+	ctx       context.Context
+	rewrite   func(*httputil.ProxyRequest)
+	transport *ttlpool.Transport
+	logger    *slog.Logger
 )
 `
 
-// TestReadmeSnippetsCompile type-checks each Go snippet as the beginning of a function that returns an error.
+// TestSnippetsCompile type-checks each Go snippet of the documents as the beginning of a function that returns an error.
 // What it declares last, its reader uses: an unused variable is no error.
-func TestReadmeSnippetsCompile(t *testing.T) {
-	snippets := goSnippets(readme(t))
-	require.NotEmpty(t, snippets)
+func TestSnippetsCompile(t *testing.T) {
+	require.NotEmpty(t, goSnippets(readme(t)))
 	packages := exportData(t)
-	for line, snippet := range snippets {
-		t.Run(fmt.Sprintf("line_%d", line), func(t *testing.T) {
-			source := "package snippet\n" + imports(snippet+snippetScope) + snippetScope +
-				fmt.Sprintf("func _() error {\n//line README.md:%d\n%s\nreturn nil\n}\n", line, snippet)
-			require.NoError(t, typeCheck(source, packages), source)
-		})
+	for _, document := range documents(t) {
+		for line, snippet := range goSnippets(textOf(t, document)) {
+			t.Run(fmt.Sprintf("%s:%d", document, line), func(t *testing.T) {
+				source := "package snippet\n" + imports(snippet+snippetScope) + snippetScope +
+					fmt.Sprintf("func _() error {\n//line %s:%d\n%s\nreturn nil\n}\n", document, line, snippet)
+				require.NoError(t, typeCheck(source, packages), source)
+			})
+		}
 	}
 }
 
@@ -156,13 +163,30 @@ func parsePackage(t *testing.T) []*ast.File {
 	return files
 }
 
-// TestReadmeLinksLeadSomewhere looks at the links to files of this repository.
-func TestReadmeLinksLeadSomewhere(t *testing.T) {
-	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme(t), -1)
-	require.NotEmpty(t, links)
-	for _, link := range links {
-		_, err := os.Stat(link[1])
-		require.NoError(t, err)
+// TestLinksLeadSomewhere looks at the documents' links to files of this repository.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)[)#]`)
+	code := regexp.MustCompile("(?s)```.*?```")
+	for _, document := range documents(t) {
+		prose := code.ReplaceAllString(textOf(t, document), "")
+		for _, link := range link.FindAllStringSubmatch(prose, -1) {
+			_, err := os.Stat(path.Join(path.Dir(document), link[1]))
+			require.NoError(t, err, document)
+		}
+	}
+}
+
+// TestOperationsNamesEveryNumber compares the tables for operators with what Stats has.
+func TestOperationsNamesEveryNumber(t *testing.T) {
+	text := textOf(t, "docs/operations.md")
+	for _, of := range []reflect.Type{reflect.TypeFor[ttlpool.Stats](), reflect.TypeFor[ttlpool.HostStats]()} {
+		for field := range of.Fields() {
+			require.Contains(t, text, "`"+field.Name+"`")
+		}
+	}
+	require.NotEqual(t, "unknown", ttlpool.ClosedTTL.String())
+	for reason := ttlpool.ClosedTTL; reason.String() != "unknown"; reason++ {
+		require.Contains(t, text, "`"+reason.String()+"`")
 	}
 }
 
@@ -179,8 +203,20 @@ func TestTimelineIsWellFormed(t *testing.T) {
 	}
 }
 
-func readme(t *testing.T) string {
-	text, err := os.ReadFile("README.md")
+func readme(t *testing.T) string { return textOf(t, "README.md") }
+
+// documents are the paths of all texts about the package.
+func documents(t *testing.T) []string {
+	atRoot, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	below, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, below)
+	return append(atRoot, below...)
+}
+
+func textOf(t *testing.T, document string) string {
+	text, err := os.ReadFile(document)
 	require.NoError(t, err)
 	return string(text)
 }
