@@ -277,11 +277,17 @@ func (c *Conn) unfit() CloseReason {
 	return NotClosed
 }
 
-// hasPlaintext reports whether TLS has decrypted bytes that nobody has read.
-// The socket does not show them.
+// hasPlaintext reports whether TLS has read bytes that nobody has asked it for.
+// The socket does not show them; a Read that finds nothing more there does.
 func (c *Conn) hasPlaintext() bool {
 	if c.kind != kindTLS || c.session != nil {
 		return false
+	}
+	if w := c.wire; w != nil {
+		w.dry.Store(true)
+		n, _ := c.inner.Read(w.scratch[:])
+		w.dry.Store(false)
+		return n > 0
 	}
 	_ = c.inner.SetReadDeadline(longAgo)
 	var one [1]byte

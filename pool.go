@@ -275,19 +275,23 @@ func (p *Pool) forgo(b *bucket, w *waiter) {
 
 // release takes a lease back; served says that an exchange has been run.
 func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
-	if served && c.hasPlaintext() {
-		p.discard(c, ClosedStrayBytes, now)
-		return false
+	var exchange *completed
+	if served {
+		if c.hasPlaintext() {
+			p.discard(c, ClosedStrayBytes, now)
+			return false
+		}
+		exchange = &completed{arrived: c.lastArrival(now)} // asks the kernel: not under a lock
 	}
 	c.listen() // before anybody else can have it
 	var after aftermath
-	result, due := c.bucket.put(c, now, served, &after)
+	result, due := c.bucket.put(c, now, exchange, &after)
 	for result == putFull {
 		// Room is made without the bucket's lock, because the connection that
 		// goes may be in another bucket.
 		if p.evictOldIdle() {
 			now = readClocks() // its hooks may have taken long
-			result, due = c.bucket.put(c, now, false, &after)
+			result, due = c.bucket.put(c, now, nil, &after)
 		} else {
 			result = putAway
 			c.bucket.discard(c, ClosedMaxIdle, &after)

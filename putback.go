@@ -13,10 +13,13 @@ const (
 	putFull                  // the pool has no room for an idle one; it is leased still
 )
 
-// put takes a lease back. The connection serves whoever waits, becomes idle,
-// or is closed. served says that an exchange was run. If it is kept, due says
-// how soon the reaper must look at it.
-func (b *bucket) put(c *Conn, now instant, served bool, after *aftermath) (result putResult, due time.Duration) {
+// completed is an exchange that was run.
+type completed struct{ arrived instant } // when its last byte came, as far as is known
+
+// put takes a lease back, after an exchange or, if that is nil, without one. The
+// connection serves whoever waits, becomes idle, or is closed. If it is kept,
+// due says how soon the reaper must look at it.
+func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) (result putResult, due time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.closed != NotClosed {
@@ -26,9 +29,9 @@ func (b *bucket) put(c *Conn, now instant, served bool, after *aftermath) (resul
 		panic("ttlpool: Release of a connection that is not checked out")
 	}
 	c.reused = true
-	if served {
+	if served != nil {
 		c.uses++
-		c.idleSince = c.lastArrival(now)
+		c.idleSince = served.arrived
 	}
 	c.leases--
 	if c.leases > 0 {

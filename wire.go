@@ -3,6 +3,7 @@ package ttlpool
 import (
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,9 @@ type wire struct {
 	sent      atomic.Int64    // bytes accepted, over the whole life
 	ended     atomic.Bool     // a Read has come to the end: a FIN has come, and no reset before it
 	lost      atomic.Pointer[blackHoleError]
-	stall     stall // for the lookout only
+	stall     stall       // for the lookout only
+	dry       atomic.Bool // Reads shall find nothing
+	scratch   [1]byte     // for one who wants to know only whether there is something
 }
 
 func newWire(socket net.Conn) *wire {
@@ -30,14 +33,19 @@ func newWire(socket net.Conn) *wire {
 		return w
 	}
 	// The caller's dial function may have sent something before.
+	if sent, ok := w.kernel.Sent(); ok {
+		w.sent.Store(sent)
+	}
 	if info, ok := w.kernel.Info(); ok {
-		w.sent.Store(info.Sent)
 		w.roundTrip, w.variation = info.RoundTrip, info.Variation
 	}
 	return w
 }
 
 func (w *wire) Read(p []byte) (int, error) {
+	if w.dry.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
 	n, err := w.Conn.Read(p)
 	if err == io.EOF {
 		w.ended.Store(true)
@@ -115,7 +123,7 @@ func (c *Conn) evidenceSince(before int64) evidence {
 // premature reports whether a response that is beginning now cannot be an answer
 // to the request before which the connection had sent so many bytes. The
 // ordinary answer costs one small question: less is unacknowledged than the
-// request is long. Only its reader may ask, who has the connection to himself.
+// request is long.
 func (c *Conn) premature(before int64) bool {
 	w := c.wire
 	if w.kernel == nil {

@@ -77,7 +77,7 @@ func (x *Exchange) writeRequest() {
 // send writes the request through w.
 func (x *Exchange) send(w *writer) error {
 	x.addHeaders(w)
-	if x.writePlainHead(w) {
+	if x.writePlain(w) {
 		return w.buf.Flush()
 	}
 	out := &w.request

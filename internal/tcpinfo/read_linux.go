@@ -2,6 +2,7 @@ package tcpinfo
 
 import (
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -9,12 +10,8 @@ import (
 )
 
 // Socket is a TCP connection of which the kernel can be asked. It is safe for
-// concurrent use, but for Unacked.
-type Socket struct {
-	raw     syscall.RawConn
-	ask     func(fd uintptr) // askUnacked: kept, because a closure would be made for each call
-	unacked int              // what it has found; negative: nothing
-}
+// concurrent use.
+type Socket struct{ raw syscall.RawConn }
 
 // Of returns nil where the answers would prove nothing: for anything but a
 // plain TCP connection (Multipath TCP has several below it), and on a kernel
@@ -32,7 +29,6 @@ func Of(conn net.Conn) *Socket {
 		return nil
 	}
 	s := &Socket{raw: raw}
-	s.ask = s.askUnacked
 	if _, ok := s.Info(); !ok {
 		return nil
 	}
@@ -41,43 +37,68 @@ func Of(conn net.Conn) *Socket {
 
 // Info asks the kernel; ok is false when the connection is closed.
 func (s *Socket) Info() (info Info, ok bool) {
-	err := s.raw.Control(func(fd uintptr) { info, ok = read(int(fd)) })
-	return info, ok && err == nil
+	q := queries.Get().(*query)
+	defer queries.Put(q)
+	ok = s.ask(q, q.readInfo)
+	return q.info, ok
 }
 
 // Unacked is how many bytes of ours the peer's kernel has not acknowledged yet;
-// ok is false when the connection is closed. It costs a fraction of Info, and
-// must not be called concurrently.
+// ok is false when the connection is closed. It costs a fraction of Info.
 func (s *Socket) Unacked() (n int64, ok bool) {
-	if err := s.raw.Control(s.ask); err != nil || s.unacked < 0 {
-		return 0, false
-	}
-	return int64(s.unacked), true
+	q := queries.Get().(*query)
+	defer queries.Put(q)
+	ok = s.ask(q, q.readUnacked)
+	return q.unacked, ok
 }
 
-func (s *Socket) askUnacked(fd uintptr) {
-	var err error
-	if s.unacked, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err != nil {
-		s.unacked = -1
+// Sent is how many bytes of ours the kernel has accepted, over the life of the
+// connection; ok is false when it is closed. While bytes are being sent or
+// acknowledged the sum is of two instants.
+func (s *Socket) Sent() (n int64, ok bool) {
+	unacked, ok := s.Unacked()
+	if !ok {
+		return 0, false
 	}
+	info, ok := s.Info()
+	return info.Acked + unacked, ok
 }
+
+func (s *Socket) ask(q *query, question func(fd uintptr)) bool {
+	q.ok = false
+	return s.raw.Control(question) == nil && q.ok
+}
+
+// query is a question to the kernel, and its answer. It is kept for the next
+// one: a closure for each would be allocated.
+type query struct {
+	readInfo, readUnacked func(fd uintptr)
+
+	info    Info
+	unacked int64
+	ok      bool
+}
+
+var queries = sync.Pool{New: func() any {
+	q := new(query)
+	q.readInfo = func(fd uintptr) { q.info, q.ok = readInfo(int(fd)) }
+	q.readUnacked = func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		q.unacked, q.ok = int64(n), err == nil
+	}
+	return q
+}}
 
 // closeWait is TCP_CLOSE_WAIT of the kernel's tcp_states.h.
 const closeWait = 8
 
-func read(fd int) (Info, bool) {
+func readInfo(fd int) (Info, bool) {
 	raw, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return Info{}, false
-	}
-	unacked, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil || raw.Bytes_acked == 0 {
 		return Info{}, false // the SYN counts as one byte, so 0 means not counted
 	}
-	acked := int64(raw.Bytes_acked) - 1
 	return Info{
-		Acked:        acked,
-		Sent:         acked + int64(unacked),
+		Acked:        int64(raw.Bytes_acked) - 1,
 		InFlight:     raw.Unacked > 0,
 		SinceAck:     time.Duration(raw.Last_ack_recv) * time.Millisecond,
 		SinceArrival: time.Duration(raw.Last_data_recv) * time.Millisecond,

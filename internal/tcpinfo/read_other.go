@@ -15,3 +15,6 @@ func (*Socket) Info() (Info, bool) { return Info{}, false }
 
 // Unacked is never called, for want of a Socket.
 func (*Socket) Unacked() (int64, bool) { return 0, false }
+
+// Sent is never called, for want of a Socket.
+func (*Socket) Sent() (int64, bool) { return 0, false }

@@ -5,9 +5,9 @@ import "time"
 
 // Info is what the kernel knows of a connection.
 type Info struct {
-	// Acked is how many bytes of ours the peer's kernel has acknowledged, and
-	// Sent how many ours has accepted, over the life of the connection.
-	Acked, Sent int64
+	// Acked is how many bytes of ours the peer's kernel has acknowledged, over the
+	// life of the connection.
+	Acked int64
 	// InFlight says that segments of ours are on their way, not acknowledged.
 	// What waits for room in the peer's window is not.
 	InFlight bool

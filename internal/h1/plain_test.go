@@ -3,9 +3,11 @@ package h1
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,25 +15,32 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// plainHead returns what writePlainHead makes of a request.
-func plainHead(req *http.Request) (head string, ok bool) {
+// plainly returns what writePlain makes of a request.
+func plainly(req *http.Request) (text string, ok bool) {
 	var out bytes.Buffer
 	w := &writer{buf: bufio.NewWriter(&out)}
 	x := &Exchange{Settings: NewSettings(0, 0), req: req, trace: httptrace.ContextClientTrace(req.Context())}
-	ok = x.writePlainHead(w)
+	ok = x.writePlain(w)
 	_ = w.buf.Flush()
 	return out.String(), ok
 }
 
-// codecHead returns what net/http makes of it.
-func codecHead(t testing.TB, req *http.Request) string {
+// byCodec returns what net/http makes of it.
+func byCodec(t testing.TB, req *http.Request) string {
 	t.Helper()
 	var out bytes.Buffer
 	require.NoError(t, req.Write(&out))
 	return out.String()
 }
 
-func TestAPlainHeadIsTheCodecs(t *testing.T) {
+// post makes a request one with a body.
+func post(r *http.Request, body string) {
+	again := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
+	r.Method, r.ContentLength, r.GetBody = "POST", int64(len(body)), again
+	r.Body, _ = again()
+}
+
+func TestAPlainRequestIsTheCodecs(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
 		"nothing said":           func(*http.Request) {},
 		"no method":              func(r *http.Request) { r.Method = "" },
@@ -56,23 +65,38 @@ func TestAPlainHeadIsTheCodecs(t *testing.T) {
 			r.Header.Set("Connection", "close")
 		},
 		"an IPv6 address": func(r *http.Request) { r.URL.Host = "[::1]:80" },
+		"POST": func(r *http.Request) {
+			post(r, "<methodCall/>")
+			r.Header.Set("Content-Type", "text/xml")
+			r.Header.Set("Content-Length", "7")
+		},
+		"a long body":     func(r *http.Request) { post(r, strings.Repeat("x", 10_000)) },
+		"GET with a body": func(r *http.Request) { post(r, "x"); r.Method = "" },
+		"a buffer":        func(r *http.Request) { post(r, "abc"); r.Body = io.NopCloser(bytes.NewBufferString("abc")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			req, err := http.NewRequest("GET", "http://hub/kojihub", nil)
 			require.NoError(t, err)
 			change(req)
-			head, ok := plainHead(req)
+			text, ok := plainly(req)
 			require.True(t, ok)
-			assert.Equal(t, codecHead(t, req), head)
+			if req.GetBody != nil {
+				req.Body, _ = req.GetBody()
+			}
+			assert.Equal(t, byCodec(t, req), text)
 		})
 	}
 }
 
 func TestWhatIsNotPlainIsLeftToTheCodec(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
-		"POST":              func(r *http.Request) { r.Method = "POST" },
-		"CONNECT":           func(r *http.Request) { r.Method = "CONNECT" },
-		"a body":            func(r *http.Request) { r.Body = http.NoBody; r.ContentLength = 1 },
+		"no body, but POST": func(r *http.Request) { r.Method = "POST" },
+		"CONNECT":           func(r *http.Request) { post(r, "x"); r.Method = "CONNECT" },
+		"a missing body":    func(r *http.Request) { r.Body = http.NoBody; r.ContentLength = 1 },
+		"too short a body":  func(r *http.Request) { post(r, "x"); r.ContentLength = 2 },
+		"too long a body":   func(r *http.Request) { post(r, "xyz"); r.ContentLength = 2 },
+		"no length":         func(r *http.Request) { post(r, "xyz"); r.ContentLength = -1 },
+		"a stream":          func(r *http.Request) { post(r, "xyz"); r.Body = io.NopCloser(struct{ io.Reader }{r.Body}) },
 		"close":             func(r *http.Request) { r.Close = true },
 		"a coding":          func(r *http.Request) { r.TransferEncoding = []string{"chunked"} },
 		"trailers":          func(r *http.Request) { r.Trailer = http.Header{"A": nil} },
@@ -90,31 +114,39 @@ func TestWhatIsNotPlainIsLeftToTheCodec(t *testing.T) {
 			require.NoError(t, err)
 			req.Host = "" // the URL's counts
 			change(req)
-			head, ok := plainHead(req)
+			text, ok := plainly(req)
 			assert.False(t, ok)
-			assert.Empty(t, head)
+			assert.Empty(t, text)
 		})
 	}
 }
 
-// FuzzPlainHead looks for a request whose head is not what the codec makes of
+// FuzzPlain looks for a request that is not what the codec makes of
 // it.
-func FuzzPlainHead(f *testing.F) {
-	f.Add("GET", "http://hub/a?b", "hub:80", "X", "y")
-	f.Add("", "http://[::1%25lo]/", "", "User-Agent", " ")
-	f.Add("OPTIONS", "http:*", "", "Host", "z")
-	f.Fuzz(func(t *testing.T, method, address, host, field, value string) {
+func FuzzPlain(f *testing.F) {
+	f.Add("GET", "http://hub/a?b", "hub:80", "X", "y", "")
+	f.Add("", "http://[::1%25lo]/", "", "User-Agent", " ", "")
+	f.Add("OPTIONS", "http:*", "", "Host", "z", "")
+	f.Add("POST", "http://hub/", "", "Content-Length", "1", "abc")
+	f.Fuzz(func(t *testing.T, method, address, host, field, value, body string) {
 		u, err := url.Parse(address)
 		if err != nil || !httpguts.ValidHeaderFieldValue(value) {
 			return // refused before
 		}
 		req := &http.Request{Method: method, URL: u, Host: host, Header: http.Header{field: {value}}}
-		head, ok := plainHead(req)
+		if body != "" {
+			post(req, body)
+			req.Method = method
+		}
+		text, ok := plainly(req)
 		if !ok {
 			return
 		}
+		if req.GetBody != nil {
+			req.Body, _ = req.GetBody()
+		}
 		var want bytes.Buffer
 		require.NoError(t, req.Write(&want))
-		assert.Equal(t, want.String(), head)
+		assert.Equal(t, want.String(), text)
 	})
 }
