@@ -130,7 +130,7 @@ func typeCheck(source string, packages map[string]string) error {
 // TestReadmeListsEveryOption compares the README's options with the package's.
 func TestReadmeListsEveryOption(t *testing.T) {
 	var declared []string
-	for _, file := range parsePackage(t) {
+	for _, file := range parsePackage(t, ".") {
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "With") {
 				declared = append(declared, f.Name.Name)
@@ -148,19 +148,69 @@ func TestReadmeListsEveryOption(t *testing.T) {
 	require.Equal(t, declared, listed)
 }
 
-func parsePackage(t *testing.T) []*ast.File {
-	entries, err := os.ReadDir(".")
+// parsePackage returns the files of a package by their name, without its tests.
+func parsePackage(t *testing.T, directory string) map[string]*ast.File {
+	entries, err := os.ReadDir(directory)
 	require.NoError(t, err)
-	var files []*ast.File
+	files := make(map[string]*ast.File)
 	for _, entry := range entries {
 		name := entry.Name()
 		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(directory, name), nil, parser.SkipObjectResolution)
 			require.NoError(t, err)
-			files = append(files, file)
+			files[name] = file
 		}
 	}
 	return files
+}
+
+// TestTheDesignNamesEveryRoom looks for each file of the package in docs/design.md.
+func TestTheDesignNamesEveryRoom(t *testing.T) {
+	text := textOf(t, "docs/design.md")
+	for name := range parsePackage(t, ".") {
+		require.Regexp(t, `\b`+strings.TrimSuffix(name, ".go")+`\b`, text)
+	}
+}
+
+// TestThePageOnLocksNamesEveryLock looks for each mutex of the package and those that it is made of in CONTRIBUTING.md.
+func TestThePageOnLocksNamesEveryLock(t *testing.T) {
+	text := textOf(t, "CONTRIBUTING.md")
+	found := 0
+	for _, directory := range []string{".", "internal/connect", "internal/h1", "internal/h2", "internal/hangup",
+		"internal/opaque", "internal/replay", "internal/tcpinfo"} {
+		for _, file := range parsePackage(t, directory) {
+			for _, lock := range mutexes(file) {
+				require.Contains(t, text, lock+"`")
+				found++
+			}
+		}
+	}
+	require.NotZero(t, found)
+}
+
+// mutexes returns the fields of structs that are one, as "Type.field".
+func mutexes(file *ast.File) (names []string) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		structure, ok := spec.Type.(*ast.StructType)
+		if !ok {
+			return true
+		}
+		for _, field := range structure.Fields.List {
+			kind, ok := field.Type.(*ast.SelectorExpr)
+			if !ok || kind.Sel.Name != "Mutex" && kind.Sel.Name != "RWMutex" {
+				continue
+			}
+			for _, name := range field.Names {
+				names = append(names, spec.Name.Name+"."+name.Name)
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // TestLinksLeadSomewhere looks at the documents' links to files of this repository.
