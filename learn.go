@@ -9,7 +9,7 @@ import (
 )
 
 // lessons are what the closes of idle connections have taught about the server
-// behind one address. They are part of its past, which outlives the bucket.
+// behind one address. They outlive the bucket.
 type lessons struct {
 	any atomic.Bool // there is a vote, so that most need not take the lock
 
@@ -152,14 +152,40 @@ func (l *lessons) evidence() Evidence {
 	return l.best
 }
 
-// warnOnce reports, once, that connections are kept longer than the server
-// keeps them.
-func (l *lessons) warnOnce(ttl time.Duration) bool {
+// disprove reports whether a TTL has proved longer than the server's timeout, and
+// by what, as long as nobody has been warned of it.
+func (l *lessons) disprove(ttl time.Duration) (Evidence, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.warned || l.best.Timeout == 0 || ttl <= l.best.Timeout {
-		return false
-	}
+	return l.best, !l.warned && l.best.Timeout > 0 && ttl > l.best.Timeout
+}
+
+// warnOnce is true once.
+func (l *lessons) warnOnce() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := !l.warned
 	l.warned = true
-	return true
+	return first
+}
+
+// maxLessons bounds the memory for addresses of long ago.
+const maxLessons = 4096
+
+// lessonsFor returns what is known of an address. The caller holds Pool.mu.
+func (p *Pool) lessonsForLocked(k key) *lessons {
+	if l := p.lessons[k]; l != nil {
+		return l
+	}
+	for old := range p.lessons {
+		if len(p.lessons) < maxLessons {
+			break
+		}
+		if p.buckets[old] == nil {
+			delete(p.lessons, old)
+		}
+	}
+	l := &lessons{}
+	p.lessons[k] = l
+	return l
 }

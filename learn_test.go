@@ -1,11 +1,13 @@
 package ttlpool
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // at is an instant so long after the beginning, on both clocks.
@@ -122,11 +124,58 @@ func TestVotesAreBounded(t *testing.T) {
 	assert.Len(t, l.votes, maxVotes)
 }
 
-func TestAWarningIsGivenOnce(t *testing.T) {
+func TestATTLIsDisprovedOnce(t *testing.T) {
+	disproved := func(l *lessons, ttl time.Duration) bool {
+		_, tooLong := l.disprove(ttl)
+		return tooLong
+	}
 	l, _ := taught(16*time.Second, 16*time.Second)
-	assert.False(t, l.warnOnce(time.Minute), "nothing is known yet")
+	assert.False(t, disproved(l, time.Minute), "nothing is known yet")
 	l.note(16*time.Second, at(2*time.Hour))
-	assert.False(t, l.warnOnce(10*time.Second), "the TTL is short enough")
-	assert.True(t, l.warnOnce(time.Minute))
-	assert.False(t, l.warnOnce(time.Minute))
+	assert.False(t, disproved(l, 10*time.Second), "the TTL is short enough")
+	assert.False(t, disproved(l, 0), "there is none")
+	assert.True(t, disproved(l, time.Minute))
+	assert.True(t, l.warnOnce())
+	assert.False(t, l.warnOnce())
+	assert.False(t, disproved(l, time.Minute))
+}
+
+func TestEvidenceInWords(t *testing.T) {
+	for _, row := range []struct {
+		from, to time.Duration
+		want     string
+	}{
+		{15923 * time.Millisecond, 16099 * time.Millisecond, "closed idle connections at 15.9 to 16.1 s, 7 times"},
+		{16 * time.Second, 16003 * time.Millisecond, "closed idle connections at 16 s, 7 times"},
+		{401 * time.Millisecond, 412 * time.Millisecond, "closed idle connections at 0.401 to 0.412 s, 7 times"},
+		{2 * time.Hour, 2*time.Hour + time.Second, "closed idle connections at 7200 to 7201 s, 7 times"},
+	} {
+		assert.Equal(t, row.want, Evidence{Timeout: row.from, From: row.from, To: row.to, Closes: 7}.String())
+	}
+}
+
+func TestWarningsAreLimited(t *testing.T) {
+	var w warned
+	for range warnings {
+		assert.True(t, w.allow(at(time.Hour)))
+	}
+	assert.False(t, w.allow(at(time.Hour)))
+	assert.False(t, w.allow(at(time.Hour+warningsWithin-1)))
+	assert.True(t, w.allow(at(time.Hour+warningsWithin)))
+}
+
+// What is known of addresses of long ago is given up when there are too many, and
+// what is known of those in use is not.
+func TestLessonsAreBounded(t *testing.T) {
+	p, err := NewPool(nil)
+	require.NoError(t, err)
+	defer p.Close()
+	used := key{network: "tcp", address: "hub:80"}
+	p.buckets[used] = newBucket(p, used)
+	kept := p.lessons[used]
+	for i := range 3 * maxLessons {
+		p.lessonsForLocked(key{network: "tcp", address: fmt.Sprint(i)})
+	}
+	assert.LessOrEqual(t, len(p.lessons), maxLessons)
+	assert.Same(t, kept, p.lessons[used])
 }

@@ -25,19 +25,19 @@ type Pool struct {
 	reaper  reaper
 	lookout lookout
 	watch   hangup.Watch
+	counters
 
 	idle    atomic.Int64  // idle connections
 	places  atomic.Int64  // open connections and dials in progress
 	drained chan struct{} // closed when places has come to 0 after Shutdown
 	drain   sync.Once
-
-	forgotten tally // of the keys that pasts no longer has
+	warned  warned
 
 	// mu guards the rest. A bucket's mutex may be taken under it; nothing else
 	// happens there.
 	mu       sync.RWMutex
 	buckets  map[key]*bucket
-	pasts    map[key]*past
+	lessons  map[key]*lessons
 	draining bool
 	closed   bool
 }
@@ -77,7 +77,7 @@ func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 		traces:  c.traces,
 		drained: make(chan struct{}),
 		buckets: make(map[key]*bucket),
-		pasts:   make(map[key]*past),
+		lessons: make(map[key]*lessons),
 	}
 	p.reaper.pool = p
 	p.reaper.alarm.Store(noAlarm)
@@ -144,11 +144,9 @@ func (p *Pool) stopTimers() {
 // Stats returns a snapshot of what the pool holds and has done.
 func (p *Pool) Stats() Stats {
 	now := readClocks()
-	s := p.remembered(now)
+	s := p.counters.snapshot()
 	for _, b := range p.snapshot() {
-		h := b.stats(now)
-		s.addHost(b.key.address, h)
-		s.Counts.add(h.Counts)
+		s.add(b.key.address, b.stats(now))
 	}
 	return s
 }
@@ -185,7 +183,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 				dead = l.conn
 				continue
 			}
-			l.conn.bucket.past.tally.count(eventReuse, 1)
+			p.reuses.Add(1)
 		}
 		p.lookout.post(l.conn)
 		p.traces.gotConn(l.conn, now)
@@ -251,9 +249,8 @@ func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (l
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	tally := &b.past.tally
-	tally.countLate(eventWait, 1)
-	defer func() { tally.countLate(eventWaitNanos, int64(elapsed(readClocks(), begun))) }()
+	p.waits.Add(1)
+	defer func() { p.waitNanos.Add(int64(elapsed(readClocks(), begun))) }()
 	select {
 	case g := <-w.ready:
 		return g.take()
@@ -261,7 +258,7 @@ func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (l
 		p.forgo(b, w)
 		return lease{}, context.Cause(ctx)
 	case <-timeout:
-		tally.countLate(eventWaitTimeout, 1)
+		p.waitTimeouts.Add(1)
 		p.forgo(b, w)
 		return lease{}, &acquireTimeoutError{address: b.key.address, waited: limit}
 	}
@@ -415,7 +412,7 @@ func (p *Pool) settle(after *aftermath, now instant) {
 		c.bucket.gone(c, after)
 	}
 	for _, d := range after.begin {
-		d.bucket.past.tally.count(eventDial, 1)
+		p.dials.Add(1)
 		go d.run()
 	}
 	for _, d := range after.stop {
@@ -432,8 +429,9 @@ func (p *Pool) settle(after *aftermath, now instant) {
 	}
 }
 
-// noteClosed reports a closed connection.
+// noteClosed counts and reports a closed connection.
 func (p *Pool) noteClosed(c *Conn, now instant) {
+	p.counters.closed[c.closed].Add(1) // no longer changes
 	p.traces.connClosed(c, now)
 	if log := p.config.logger; log != nil {
 		info := c.infoAt(now)

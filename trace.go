@@ -1,9 +1,6 @@
 package ttlpool
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Trace is a set of hooks on the life of connections. Each may be nil.
 //
@@ -25,13 +22,14 @@ type Trace struct {
 	ConnClosed func(ConnInfo)
 
 	// TTLTooLong is called once for each address whose server has closed idle
-	// connections before their configured TTL ran out, often enough to be sure.
+	// connections before their TTL ran out, often enough to be sure; at most
+	// ten times a minute in all. ttl is the one that was stated, or that follows
+	// from what was stated, or hinted, of the server's timeout.
 	TTLTooLong func(address string, ttl time.Duration, evidence Evidence)
 
-	// Stale is called when a request failed on a stale connection, with the
-	// request's context. If the request will be sent again, err.NotRetried is
-	// empty and err.Retried is false.
-	Stale func(ctx context.Context, err *ExchangeError)
+	// Stale is called when a request failed on a stale connection. If the
+	// request will be sent again, err.NotRetried is empty.
+	Stale func(err *ExchangeError)
 }
 
 // traces calls every trace of a pool in the order in which they were given.
@@ -69,10 +67,10 @@ func (ts traces) connClosed(c *Conn, now instant) {
 	}
 }
 
-func (ts traces) stale(ctx context.Context, err *ExchangeError) {
+func (ts traces) stale(err *ExchangeError) {
 	for _, t := range ts {
 		if t.Stale != nil {
-			t.Stale(ctx, err)
+			t.Stale(err)
 		}
 	}
 }

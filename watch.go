@@ -36,7 +36,7 @@ func (p *Pool) peerClosed(c *Conn) {
 	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
 	if wasIdle && c.bucket.learns() {
 		c.bucket.lessons.note(idle, now)
-		p.warn(c.bucket)
+		p.warn(c, now)
 	}
 	p.settle(&after, now)
 }
@@ -51,19 +51,3 @@ func (p *Pool) strayBytes(c *Conn) {
 }
 
 func (b *bucket) learns() bool { return !b.policy.learningOff }
-
-// warn tells an operator, once for each address, that the configured TTL is
-// longer than what the server tolerates.
-func (p *Pool) warn(b *bucket) {
-	ttl := b.policy.ttl
-	if ttl == 0 || !b.lessons.warnOnce(ttl) {
-		return
-	}
-	evidence := b.lessons.evidence()
-	p.traces.ttlTooLong(b.key.address, ttl, evidence)
-	if log := p.config.logger; log != nil {
-		log.Warn("TTL is longer than what the server tolerates",
-			"address", b.key.address, "ttl", ttl,
-			"closed_idle_from", evidence.From, "closed_idle_to", evidence.To, "times", evidence.Closes)
-	}
-}
