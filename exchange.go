@@ -52,11 +52,21 @@ func (x *exchange) isOfIdleTimer() bool {
 	if !x.lease.reused || x.lease.idle < rested || !f.replayable() {
 		return false
 	}
-	soon := rested
-	if w := x.lease.conn.wire; w != nil {
-		soon += w.longestRoundTrip()
+	return f.transport.idempotent(f.request) || x.answeredWithin(rested)
+}
+
+// answeredWithin reports whether the answer that is being read came so soon after
+// the request's last byte, beside a round trip. This process may have been
+// stalled since; the kernel was not.
+func (x *exchange) answeredWithin(limit time.Duration) bool {
+	came, conn := readClocks(), x.lease.conn
+	if w := conn.wire; w != nil && w.kernel != nil {
+		limit += w.longestRoundTrip()
+		if info, ok := w.kernel.Info(); ok {
+			came = came.before(info.SinceArrival)
+		}
 	}
-	return f.transport.idempotent(f.request) || elapsed(readClocks(), x.lease.since) <= soon
+	return elapsed(came, conn.arrival.lastWrite()) <= limit
 }
 
 // Answered completes the response and takes in the server's hint. This is the
@@ -70,7 +80,9 @@ func (x *exchange) Answered(resp *http.Response) {
 	if len(values) == 0 || pool.config.ignoreHints {
 		return
 	}
-	x.lease.conn.applyHint(parseKeepAlive(values))
+	h := parseKeepAlive(values)
+	pool.badHints.Add(int64(h.unusable))
+	x.lease.conn.applyHint(h)
 }
 
 // reasonFor says why a connection is closed after an exchange.
