@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 // campaign is a number of requests that clients aim at what a server does.
 type campaign struct {
-	server  *server
+	server  target
 	calls   int // of each client, all lanes together
 	workers int // of each client
 	perLane int // workers that share a lane and so its connections; 0: 1
@@ -22,6 +23,9 @@ type campaign struct {
 	// next returns when to call next, given the end of the last response. The
 	// first call of a worker is not aimed: it opens a connection.
 	next func(worker int, end time.Time) time.Time
+	// over, if not nil, is called when all calls have been made, and before it is
+	// asked what became of them.
+	over func()
 }
 
 // both are the methods of most campaigns, in equal parts.
@@ -61,16 +65,23 @@ type record struct {
 // run makes the calls of all clients side by side and returns the tallies of
 // each by method, the warming calls not among them.
 func (c *campaign) run(t *testing.T, clients ...*client) []map[string]*tally {
-	tallies := make([]map[string]*tally, len(clients))
+	records := make([][]record, len(clients))
 	var all sync.WaitGroup
 	for i, client := range clients {
-		all.Go(func() { tallies[i] = c.runOne(t.Context(), client) })
+		all.Go(func() { records[i] = c.runOne(t.Context(), client) })
 	}
 	all.Wait()
+	if c.over != nil {
+		c.over()
+	}
+	tallies := make([]map[string]*tally, len(clients))
+	for i := range clients {
+		tallies[i] = c.count(records[i])
+	}
 	return tallies
 }
 
-func (c *campaign) runOne(ctx context.Context, client *client) map[string]*tally {
+func (c *campaign) runOne(ctx context.Context, client *client) []record {
 	rounds := (c.calls + c.workers - 1) / c.workers
 	records := make([][]record, c.workers)
 	var all sync.WaitGroup
@@ -78,14 +89,16 @@ func (c *campaign) runOne(ctx context.Context, client *client) map[string]*tally
 		all.Go(func() { records[worker] = c.work(ctx, client, worker, rounds) })
 	}
 	all.Wait()
+	return slices.Concat(records...)
+}
+
+func (c *campaign) count(records []record) map[string]*tally {
 	tallies := make(map[string]*tally)
 	for _, m := range c.methods {
 		tallies[m] = &tally{}
 	}
-	for _, of := range records {
-		for _, r := range of {
-			tallies[r.method].add(r, c.server.times(r.id), c.server.hasSlipped(r.id))
-		}
+	for _, r := range records {
+		tallies[r.method].add(r, c.server.times(r.id), c.server.hasSlipped(r.id))
 	}
 	return tallies
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -58,7 +59,7 @@ func (c *client) init(name string, transport http.RoundTripper) {
 
 // toLanes dials the server, whose ports the lanes share. A lane is a host name,
 // and so has its own idle connections.
-func toLanes(s *server, dial dialFunc) dialFunc {
+func toLanes(s target, dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		name, _, _ := strings.Cut(address, ".")
 		lane, err := strconv.Atoi(name)
@@ -69,7 +70,7 @@ func toLanes(s *server, dial dialFunc) dialFunc {
 	}
 }
 
-func ours(t *testing.T, p path, s *server, opts ...ttlpool.Option) *client {
+func ours(t *testing.T, p path, s target, opts ...ttlpool.Option) *client {
 	dial := toLanes(s, p.dial)
 	if p.hidden {
 		dial = hiding(dial)
@@ -85,7 +86,7 @@ func ours(t *testing.T, p path, s *server, opts ...ttlpool.Option) *client {
 	return c
 }
 
-func (c *client) noteStale(_ context.Context, err *ttlpool.ExchangeError) {
+func (c *client) noteStale(err *ttlpool.ExchangeError) {
 	if err.Written != 0 {
 		c.stale.Add(1)
 		c.first.CompareAndSwap(nil, err)
@@ -93,7 +94,7 @@ func (c *client) noteStale(_ context.Context, err *ttlpool.ExchangeError) {
 }
 
 // theirs is http.Transport as it comes, but for its limit of idle connections.
-func theirs(t *testing.T, p path, s *server) *client {
+func theirs(t *testing.T, p path, s target) *client {
 	tr := &http.Transport{DialContext: toLanes(s, p.dial), MaxIdleConnsPerHost: 256}
 	t.Cleanup(tr.CloseIdleConnections)
 	return newClient("http.Transport", tr)
@@ -126,21 +127,55 @@ func (s sends) violates() bool { return s.reused > 1 || s.fresh > 1 }
 
 // call makes one call and says what became of it.
 func (c *client) call(ctx context.Context, lane int, method, id string) (outcome, sends, error) {
-	var s sends
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
-		if i.Reused {
-			s.reused++
-		} else {
-			s.fresh++
-		}
-	}})
+	var w watcher
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:      w.gotConn,
+		WroteRequest: func(httptrace.WroteRequestInfo) { w.wrote() },
+		WroteHeaders: w.wrote,
+	})
 	url := fmt.Sprintf("http://%d.test/", lane)
+	send := c.post
 	if method == http.MethodGet {
-		o, err := c.get(ctx, url, id)
-		return o, s, err
+		send = c.get
 	}
-	o, err := c.post(ctx, url, id)
-	return o, s, err
+	o, err := send(ctx, url, id)
+	return o, w.seen(), err
+}
+
+// watcher sees what a call is sent on.
+type watcher struct {
+	mu     sync.Mutex // guards the rest
+	sends  sends
+	got    *int // the count that the connection at hand has gone into
+	unsent bool // nothing has been written to it
+}
+
+// gotConn counts a connection, instead of the one before if that was given back
+// without a byte: a second look had shown that it was dead.
+func (w *watcher) gotConn(i httptrace.GotConnInfo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unsent {
+		*w.got--
+	}
+	w.got = &w.sends.fresh
+	if i.Reused {
+		w.got = &w.sends.reused
+	}
+	*w.got++
+	w.unsent = true
+}
+
+func (w *watcher) wrote() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unsent = false
+}
+
+func (w *watcher) seen() sends {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sends
 }
 
 func (c *client) get(ctx context.Context, url, id string) (outcome, error) {
@@ -182,7 +217,7 @@ func answerOf(status int, h http.Header, id string) outcome {
 	switch {
 	case status == http.StatusRequestTimeout:
 		return timedOut
-	case status != http.StatusOK || h.Get(idName) != id:
+	case status != http.StatusOK && status != http.StatusNoContent || h.Get(idName) != id:
 		return foreign
 	}
 	return answered

@@ -56,11 +56,11 @@ func teach(t *testing.T, c *campaign, client *client) {
 	lessons := *c
 	lessons.calls, lessons.methods, lessons.warm = c.workers, []string{http.MethodGet}, nil
 	// Workers that share a connection must all leave it alone for long enough.
-	lessons.next = func(_ int, end time.Time) time.Time { return end.Add(c.server.script.idle + 2*stagger) }
+	lessons.next = func(_ int, end time.Time) time.Time { return end.Add(c.server.idleTimeout() + 2*stagger) }
 	ignorant := ""
 	for range 10 {
-		lessons.run(t, client)
-		if ignorant = whoKnowsNot(client, c.server.script.idle*3/4, c.server.script.idle*11/10); ignorant == "" {
+		lessons.runOne(t.Context(), client)
+		if ignorant = whoKnowsNot(client, c.server.idleTimeout()*3/4, c.server.idleTimeout()*11/10); ignorant == "" {
 			return
 		}
 	}

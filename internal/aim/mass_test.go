@@ -18,29 +18,28 @@ import (
 // while other requests go on.
 func TestAllIdleClose(t *testing.T) {
 	const (
-		many = 9000            // both ends are in this process, which may have 20,000 descriptors
+		many = 10_000
 		soon = 2 * time.Second // generous; the log tells
 	)
 	p := loopback()
-	srv := serve(t, p, script{gate: make(chan struct{})})
+	srv := startChild(t) // each process has its own limit of descriptors
 	others := serve(t, p, script{})
 	p.dial = fewAtOnce(p.dial, 256)
 	us := ours(t, p, srv, ttlpool.WithMaxIdlePerHost(0))
 	bystander := ours(t, p, others)
-	held := hold(t, us, srv, many)
-	eventually(t, "idle for the server, too", time.Minute, func() bool { return srv.idle() == held })
-	t.Logf("%d idle connections", held)
+	hold(t, us, srv, many)
+	eventually(t, "idle for the server, too", time.Minute, func() bool { return srv.ask(t, countIdle) == many })
+	t.Logf("%d idle connections", many)
 
 	stop := keepCalling(t, bystander)
-	begun := time.Now()
-	srv.closeIdle()
+	took := time.Duration(srv.ask(t, closeIdle))
 	closed := time.Now()
 	eventually(t, "all closed here", soon, func() bool { return us.pool.Stats().Open == 0 })
-	t.Logf("the server took %v to close them; all were closed here %v later", closed.Sub(begun), time.Since(closed))
+	t.Logf("the server took %v to close them; all were closed here %v later", took, time.Since(closed))
 	calls, longest := stop()
 	t.Logf("%d other calls meanwhile, the longest %v", calls, longest)
 	stats := us.pool.Stats()
-	assert.EqualValues(t, held, stats.Closed[ttlpool.ClosedHungUp])
+	assert.EqualValues(t, many, stats.Closed[ttlpool.ClosedHungUp])
 	o, _, err := us.call(t.Context(), 0, http.MethodPost, us.newID())
 	require.NoError(t, err)
 	assert.Equal(t, answered, o)
@@ -57,18 +56,16 @@ func fewAtOnce(dial dialFunc, n int) dialFunc {
 }
 
 // hold makes so many connections idle at one address.
-func hold(t *testing.T, c *client, srv *server, many int) (held int) {
+func hold(t *testing.T, c *client, srv *child, many int) {
 	t.Helper()
 	var all sync.WaitGroup
 	for range many {
 		all.Go(func() { _, _, _ = c.call(t.Context(), 0, http.MethodGet, c.newID()) })
 	}
-	eventually(t, "all requests have arrived", time.Minute, func() bool { return srv.total() == many })
-	close(srv.script.gate)
+	eventually(t, "all requests have arrived", time.Minute, func() bool { return srv.ask(t, countRequests) == many })
+	srv.ask(t, openGate)
 	all.Wait()
-	held = c.pool.Stats().Idle
-	require.Equal(t, many, held)
-	return held
+	require.Equal(t, many, c.pool.Stats().Idle)
 }
 
 // keepCalling has calls go on until stop, which returns how many there were and

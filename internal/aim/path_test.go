@@ -59,17 +59,42 @@ func hiding(dial dialFunc) dialFunc {
 
 const far = 20 * time.Millisecond
 
-func onBoth(t *testing.T, test func(*testing.T, path)) {
-	t.Run("loopback", func(t *testing.T) { test(t, loopback()) })
-	t.Run("20 ms", func(t *testing.T) { test(t, across(t, far)) })
+// way makes a path for one test.
+type way struct {
+	name string
+	to   func(*testing.T) path
 }
+
+var (
+	near         = way{"loopback", func(*testing.T) path { return loopback() }}
+	distant      = way{"20 ms", func(t *testing.T) path { return across(t, far) }}
+	nearAlone    = way{"loopback, no help", func(*testing.T) path { return loopback().unhelped() }}
+	distantAlone = way{"20 ms, no help", func(t *testing.T) path { return across(t, far).unhelped() }}
+)
+
+func onBoth(t *testing.T, test func(*testing.T, path)) { onEach(t, test, near, distant) }
 
 // onAll is onBoth, and again without the kernel's help.
 func onAll(t *testing.T, test func(*testing.T, path)) {
-	onBoth(t, test)
-	t.Run("loopback, no help", func(t *testing.T) { test(t, loopback().unhelped()) })
-	t.Run("20 ms, no help", func(t *testing.T) { test(t, across(t, far).unhelped()) })
+	onEach(t, test, near, distant, nearAlone, distantAlone)
 }
+
+// onEach runs the test on each path: side by side where the campaigns are so
+// small that the machine stays as idle as one large one leaves it.
+func onEach(t *testing.T, test func(*testing.T, path), ways ...way) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			if requests(t) <= small {
+				t.Parallel()
+			}
+			test(t, w.to(t))
+		})
+	}
+}
+
+// small is a number of requests for which a campaign has a quarter of the
+// workers of a large one.
+const small = 600
 
 // lead is how long before the peer's act the aim begins: two round trips, which
 // on loopback are those of the scheduler.

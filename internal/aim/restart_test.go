@@ -26,8 +26,8 @@ func TestRestart(t *testing.T) {
 		c := &campaign{server: srv, calls: n, workers: 4 * perAddress, perLane: perAddress, methods: both}
 		teach(t, c, us)
 
-		restarts := &restarts{begun: time.Now()}
-		stop := restarts.run(srv)
+		restarts := &restarts{begun: time.Now(), every: restartEvery}
+		stop := restarts.run(srv.closeIdle)
 		c.warm = restarts.between
 		c.next = func(_ int, end time.Time) time.Time {
 			act := restarts.after(end.Add(p.lead())).Add(p.roundTrip / 2) // seen from here
@@ -53,12 +53,15 @@ func TestRestart(t *testing.T) {
 }
 
 // restarts are known in advance.
-type restarts struct{ begun time.Time }
+type restarts struct {
+	begun time.Time
+	every time.Duration
+}
 
 // after returns when the next one is.
 func (r *restarts) after(then time.Time) time.Time {
-	n := then.Sub(r.begun)/restartEvery + 1
-	return r.begun.Add(n * restartEvery)
+	n := then.Sub(r.begun)/r.every + 1
+	return r.begun.Add(n * r.every)
 }
 
 // between draws a time before the next one.
@@ -67,7 +70,7 @@ func (r *restarts) between(end time.Time) time.Time {
 }
 
 // run has them happen until stop, which waits.
-func (r *restarts) run(srv *server) (stop func()) {
+func (r *restarts) run(restart func()) (stop func()) {
 	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -75,7 +78,7 @@ func (r *restarts) run(srv *server) (stop func()) {
 			timer := time.NewTimer(time.Until(r.after(time.Now())))
 			select {
 			case <-timer.C:
-				srv.closeIdle()
+				restart()
 			case <-done:
 				timer.Stop()
 				return
