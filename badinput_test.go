@@ -319,7 +319,7 @@ func TestAPanicOfTheCallersOwn(t *testing.T) {
 			Got1xxResponse: func(int, textproto.MIMEHeader) error { explode(); return nil },
 		})},
 		{name: "in Trace.Stale", opts: []ttlpool.Option{ttlpool.WithTrace(&ttlpool.Trace{
-			Stale: func(*ttlpool.ExchangeError) { explode() },
+			Stale: func(context.Context, *ttlpool.ExchangeError) { explode() },
 		})}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

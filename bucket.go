@@ -25,7 +25,8 @@ type bucket struct {
 	key    key
 	policy *policy
 
-	lessons *lessons // have a lock of their own, which is taken last
+	past    *past
+	lessons *lessons // of the past; have a lock of their own, which is taken last
 
 	// mu guards the rest, and what is said to be guarded by it in the Conns,
 	// waiters and dials of this bucket. Nothing under it blocks or calls out:
@@ -48,11 +49,13 @@ type bucket struct {
 }
 
 func newBucket(p *Pool, k key) *bucket {
+	known := p.pastOfLocked(k)
 	return &bucket{
 		pool:    p,
 		key:     k,
 		policy:  p.config.policyFor(k.address),
-		lessons: p.lessonsForLocked(k),
+		past:    known,
+		lessons: &known.lessons,
 		conns:   make(map[*Conn]struct{}),
 		dials:   make(map[*dial]struct{}),
 	}
@@ -118,6 +121,7 @@ func (b *bucket) evictLocked(c *Conn, reason CloseReason) {
 	}
 	delete(b.conns, c)
 	c.closed = reason
+	b.past.tally.count(eventClosed+event(reason), 1)
 }
 
 // freeLocked gives up the place of a closed connection or a failed dial.
@@ -284,17 +288,18 @@ func (b *bucket) ttlLocked(now instant) time.Duration {
 	return b.policy.effectiveTTL(l)
 }
 
-// stats returns the gauges.
+// stats returns the gauges, and the effective TTL.
 func (b *bucket) stats(now instant) HostStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return HostStats{
-		Open:    len(b.conns),
-		Idle:    b.idle.len,
-		InUse:   len(b.conns) - b.idle.len,
-		Dialing: len(b.dials),
-		Waiting: b.waiters.len,
-		TTL:     b.ttlLocked(now),
-		Learned: b.lessons.evidence(),
+		Counts: Counts{
+			Open:    len(b.conns),
+			Idle:    b.idle.len,
+			InUse:   len(b.conns) - b.idle.len,
+			Dialing: len(b.dials),
+			Waiting: b.waiters.len,
+		},
+		TTL: b.ttlLocked(now),
 	}
 }

@@ -179,6 +179,10 @@ func (c *Conn) Info() ConnInfo { return c.infoAt(readClocks()) }
 func (c *Conn) infoAt(now instant) ConnInfo {
 	c.bucket.mu.Lock()
 	defer c.bucket.mu.Unlock()
+	return c.infoLocked(now)
+}
+
+func (c *Conn) infoLocked(now instant) ConnInfo {
 	idle := c.idleAtLease
 	if c.idle {
 		idle = elapsed(now, c.idleSince)

@@ -46,7 +46,7 @@ func (d *dial) run() {
 		}
 		d.cancel()
 		if err != nil {
-			d.bucket.pool.dialErrors.Add(1)
+			d.bucket.past.tally.count(eventDialError, 1)
 		}
 		took := time.Since(begun)
 		d.bucket.dialled(d, made, grant{err: err, panicked: panicked}, readClocks())

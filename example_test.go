@@ -2,7 +2,9 @@ package ttlpool_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"expvar"
 	"fmt"
 	"io"
 	"log"
@@ -138,7 +140,7 @@ func ExampleTrace() {
 	transport, err := ttlpool.NewTransport(ttlpool.WithTrace(&ttlpool.Trace{
 		GotConn:    func(c ttlpool.ConnInfo) { fmt.Println("got a connection used", c.Uses, "times") },
 		ConnClosed: func(c ttlpool.ConnInfo) { fmt.Println("closed:", c.Closed) },
-		Stale:      func(err *ttlpool.ExchangeError) { log.Print(err) },
+		Stale:      func(_ context.Context, err *ttlpool.ExchangeError) { log.Print(err) },
 	}))
 	if err != nil {
 		log.Fatal(err)
@@ -188,6 +190,30 @@ func ExampleTransport_Stats() {
 	// requests: 3 dials: 1 reuses: 2 idle: 1
 	// stale: 0 retries: 0 not retried: 0
 	// closed for their TTL: 0
+}
+
+// With package expvar the Stats are read when somebody asks for them. A program
+// that serves /debug/vars writes expvar.Publish("ttlpool", expvar.Func(...)).
+func ExampleTransport_Stats_expvar() {
+	transport, err := ttlpool.NewTransport(ttlpool.WithTTL(10 * time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer transport.Close()
+	vars := new(expvar.Map).Init()
+	vars.Set("ttlpool", expvar.Func(func() any { return transport.Stats() }))
+
+	var back struct {
+		TTLPool struct {
+			Dials  int64
+			Closed map[string]int64
+		}
+	}
+	if err := json.Unmarshal([]byte(vars.String()), &back); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("dials:", back.TTLPool.Dials, "closed for their TTL:", back.TTLPool.Closed["ttl"])
+	// Output: dials: 0 closed for their TTL: 0
 }
 
 // A program ends when what is in flight has ended, or after half a minute.

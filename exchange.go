@@ -80,9 +80,7 @@ func (x *exchange) Answered(resp *http.Response) {
 	if len(values) == 0 || pool.config.ignoreHints {
 		return
 	}
-	h := parseKeepAlive(values)
-	pool.badHints.Add(int64(h.unusable))
-	x.lease.conn.applyHint(h)
+	x.lease.conn.applyHint(parseKeepAlive(values))
 }
 
 // reasonFor says why a connection is closed after an exchange.

@@ -132,7 +132,7 @@ func (f *flight) try(l lease) (*http.Response, error) {
 // tryAgain sends the request on a connection that takes the place of a stale
 // one.
 func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, error) {
-	f.transport.pool.retries.Add(1)
+	stale.bucket.past.tally.count(eventRetry+event(failed.retryReason()), 1)
 	req, err := f.rewind()
 	if err != nil {
 		f.giveUp(stale, failed)
@@ -161,8 +161,8 @@ func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, 
 
 // exchange sends the request on one connection.
 func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
-	f.transport.pool.requests.Add(1)
 	conn := l.conn
+	conn.bucket.past.tally.count(eventRequest, 1)
 	f.held = conn
 	if session, ok := conn.session.(*h2.Conn); ok {
 		return f.stream(session, l, req, second)
@@ -221,18 +221,22 @@ func (f *flight) report(e *failedExchange, again bool) error {
 		Conn: e.info, Stale: e.stale(), Written: e.sent, Acknowledged: e.acknowledged, Read: e.received,
 		Retried: e.second, NotRetried: e.notRetried(), Err: e.err,
 	}
+	tally := &e.lease.conn.bucket.past.tally
+	if e.unseen {
+		tally.countLate(eventUnseen, 1)
+	}
 	if !err.Stale {
 		return err
 	}
 	pool := f.transport.pool
-	pool.stale.Add(1)
+	tally.countStale(err.Conn.Idle)
 	pool.checkSiblings(e.lease, isBlackHole(e.err))
 	level := slog.LevelInfo
 	if !again {
-		pool.notRetried.Add(1)
+		tally.countLate(eventNotRetried, 1)
 		level = slog.LevelWarn
 	}
-	pool.traces.stale(err)
+	pool.traces.stale(f.request.Context(), err)
 	if log := pool.config.logger; log != nil {
 		log.LogAttrs(f.request.Context(), level, "stale connection",
 			slog.String("address", err.Conn.Address), slog.String("method", e.method),

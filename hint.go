@@ -75,7 +75,11 @@ func parseCount(text string) (int64, bool) {
 func (c *Conn) applyHint(h hint) {
 	c.bucket.mu.Lock()
 	defer c.bucket.mu.Unlock()
+	if h.unusable > 0 {
+		c.bucket.past.tally.count(eventBadHint, int64(h.unusable))
+	}
 	if h.timeout > 0 {
+		c.bucket.past.noteHint(h.timeout)
 		c.hinted = h.timeout
 		c.bucket.hinted = true
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // lessons are what the closes of idle connections have taught about the server
-// behind one address. They outlive the bucket.
+// behind one address. They are part of its past, which outlives the bucket.
 type lessons struct {
 	any atomic.Bool // there is a vote, so that most need not take the lock
 
@@ -167,25 +167,4 @@ func (l *lessons) warnOnce() bool {
 	first := !l.warned
 	l.warned = true
 	return first
-}
-
-// maxLessons bounds the memory for addresses of long ago.
-const maxLessons = 4096
-
-// lessonsFor returns what is known of an address. The caller holds Pool.mu.
-func (p *Pool) lessonsForLocked(k key) *lessons {
-	if l := p.lessons[k]; l != nil {
-		return l
-	}
-	for old := range p.lessons {
-		if len(p.lessons) < maxLessons {
-			break
-		}
-		if p.buckets[old] == nil {
-			delete(p.lessons, old)
-		}
-	}
-	l := &lessons{}
-	p.lessons[k] = l
-	return l
 }

@@ -166,16 +166,16 @@ func TestWarningsAreLimited(t *testing.T) {
 
 // What is known of addresses of long ago is given up when there are too many, and
 // what is known of those in use is not.
-func TestLessonsAreBounded(t *testing.T) {
+func TestPastsAreBounded(t *testing.T) {
 	p, err := NewPool(nil)
 	require.NoError(t, err)
 	defer p.Close()
 	used := key{network: "tcp", address: "hub:80"}
 	p.buckets[used] = newBucket(p, used)
-	kept := p.lessons[used]
-	for i := range 3 * maxLessons {
-		p.lessonsForLocked(key{network: "tcp", address: fmt.Sprint(i)})
+	kept := p.pasts[used]
+	for i := range 3 * maxPasts {
+		p.pastOfLocked(key{network: "tcp", address: fmt.Sprint(i)})
 	}
-	assert.LessOrEqual(t, len(p.lessons), maxLessons)
-	assert.Same(t, kept, p.lessons[used])
+	assert.LessOrEqual(t, len(p.pasts), maxPasts)
+	assert.Same(t, kept, p.pasts[used])
 }

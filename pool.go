@@ -25,7 +25,6 @@ type Pool struct {
 	reaper  reaper
 	lookout lookout
 	watch   hangup.Watch
-	counters
 
 	idle    atomic.Int64  // idle connections
 	places  atomic.Int64  // open connections and dials in progress
@@ -33,11 +32,13 @@ type Pool struct {
 	drain   sync.Once
 	warned  warned
 
+	forgotten tally // of the keys that pasts no longer has
+
 	// mu guards the rest. A bucket's mutex may be taken under it; nothing else
 	// happens there.
 	mu       sync.RWMutex
 	buckets  map[key]*bucket
-	lessons  map[key]*lessons
+	pasts    map[key]*past
 	draining bool
 	closed   bool
 }
@@ -77,7 +78,7 @@ func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 		traces:  c.traces,
 		drained: make(chan struct{}),
 		buckets: make(map[key]*bucket),
-		lessons: make(map[key]*lessons),
+		pasts:   make(map[key]*past),
 	}
 	p.reaper.pool = p
 	p.reaper.alarm.Store(noAlarm)
@@ -144,9 +145,11 @@ func (p *Pool) stopTimers() {
 // Stats returns a snapshot of what the pool holds and has done.
 func (p *Pool) Stats() Stats {
 	now := readClocks()
-	s := p.counters.snapshot()
+	s := p.remembered(now)
 	for _, b := range p.snapshot() {
-		s.add(b.key.address, b.stats(now))
+		h := b.stats(now)
+		s.addHost(b.key.address, h)
+		s.Counts.add(h.Counts)
 	}
 	return s
 }
@@ -183,7 +186,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 				dead = l.conn
 				continue
 			}
-			p.reuses.Add(1)
+			l.conn.bucket.past.tally.count(eventReuse, 1)
 		}
 		p.lookout.post(l.conn)
 		p.traces.gotConn(l.conn, now)
@@ -249,8 +252,9 @@ func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (l
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	p.waits.Add(1)
-	defer func() { p.waitNanos.Add(int64(elapsed(readClocks(), begun))) }()
+	tally := &b.past.tally
+	tally.countLate(eventWait, 1)
+	defer func() { tally.countLate(eventWaitNanos, int64(elapsed(readClocks(), begun))) }()
 	select {
 	case g := <-w.ready:
 		return g.take()
@@ -258,7 +262,7 @@ func (p *Pool) wait(ctx context.Context, b *bucket, w *waiter, begun instant) (l
 		p.forgo(b, w)
 		return lease{}, context.Cause(ctx)
 	case <-timeout:
-		p.waitTimeouts.Add(1)
+		tally.countLate(eventWaitTimeout, 1)
 		p.forgo(b, w)
 		return lease{}, &acquireTimeoutError{address: b.key.address, waited: limit}
 	}
@@ -412,7 +416,7 @@ func (p *Pool) settle(after *aftermath, now instant) {
 		c.bucket.gone(c, after)
 	}
 	for _, d := range after.begin {
-		p.dials.Add(1)
+		d.bucket.past.tally.count(eventDial, 1)
 		go d.run()
 	}
 	for _, d := range after.stop {
@@ -429,9 +433,8 @@ func (p *Pool) settle(after *aftermath, now instant) {
 	}
 }
 
-// noteClosed counts and reports a closed connection.
+// noteClosed reports a closed connection.
 func (p *Pool) noteClosed(c *Conn, now instant) {
-	p.counters.closed[c.closed].Add(1) // no longer changes
 	p.traces.connClosed(c, now)
 	if log := p.config.logger; log != nil {
 		info := c.infoAt(now)

@@ -52,7 +52,7 @@ func TestP8_AfterCloseNothingIsLeft(t *testing.T) {
 		assert.False(t, p.TimerArmed())
 		stats := p.Stats()
 		assert.Zero(t, stats.Open+stats.Dialing+stats.Waiting)
-		assert.Empty(t, stats.Hosts)
+		assert.Zero(t, p.Addresses())
 		assert.EqualValues(t, 2, stats.Closed[ttlpool.ClosedPoolClosed])
 
 		used.Release() // harmless
@@ -181,7 +181,7 @@ func TestP8_ACancelledGetReturnsAtOnce(t *testing.T) {
 		_, err := p.Get(ctx, "tcp", "hub:80")
 		assert.Equal(t, cause, err)
 		assert.Zero(t, net.dials())
-		assert.Empty(t, p.Stats().Hosts)
+		assert.Zero(t, p.Addresses())
 	})
 }
 

@@ -20,7 +20,7 @@ func TestADialsErrorComesBackAsItIs(t *testing.T) {
 	_, err := p.Get(t.Context(), "tcp", "hub:80")
 	assert.Equal(t, refused, err)
 	assert.EqualValues(t, 1, p.Stats().DialErrors)
-	assert.Empty(t, p.Stats().Hosts)
+	assert.Zero(t, p.Addresses())
 }
 
 func TestP10_AFailedDialFreesItsPlaceForTheNextWaiter(t *testing.T) {

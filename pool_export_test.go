@@ -28,3 +28,13 @@ func (p *Pool) TimerArmed() bool {
 	r.timer.Reset(time.Duration(r.alarm.Load() - readClocks().monotonic))
 	return true
 }
+
+// Addresses is how many addresses have a connection, a dial or a waiter.
+func (p *Pool) Addresses() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return len(p.buckets)
+}
+
+// Addresses is the pool's.
+func (t *Transport) Addresses() int { return t.pool.Addresses() }

@@ -55,6 +55,44 @@ func (f *failure) notRetried() string {
 	return ""
 }
 
+// RetryReason says what made it safe to send a request again.
+type RetryReason int
+
+// The reasons for which a request is sent again.
+const (
+	RetryUnsent     RetryReason = iota // the connection had accepted no byte of it
+	RetryUnseen                        // the server had provably not seen it
+	RetryIdempotent                    // it may be acted on twice, by its method or as its sender says
+	retryReasons                       // how many there are
+)
+
+// String returns a short name, fit for a metric's label.
+func (r RetryReason) String() string {
+	switch r {
+	case RetryUnsent:
+		return "unsent"
+	case RetryUnseen:
+		return "unseen"
+	case RetryIdempotent:
+		return "idempotent"
+	}
+	return "unknown"
+}
+
+// MarshalText makes Stats readable as JSON.
+func (r RetryReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// retryReason is for a request that is sent again.
+func (f *failure) retryReason() RetryReason {
+	switch {
+	case f.sent == 0:
+		return RetryUnsent
+	case f.unseen:
+		return RetryUnseen
+	}
+	return RetryIdempotent
+}
+
 // retry reports whether the request is sent again.
 func (f *failure) retry() bool { return !f.second && f.notRetried() == "" }
 

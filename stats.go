@@ -1,13 +1,24 @@
 package ttlpool
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
-// Stats is a snapshot of a pool. Counters only grow; they are read one after
-// the other, so sums of them may be off by what happened in between.
+// Stats is a snapshot of a pool: plain values, which encoding/json can write.
+// Counters only grow; they are read one after the other, so sums of them may be
+// off by what happened in between.
 type Stats struct {
+	// Counts are those of all addresses together, of those that are no longer
+	// in Hosts too.
+	Counts
+
+	// Hosts has the same by address, for all with a connection, a dial or a
+	// waiter now, and for those of earlier that are remembered. Of these there
+	// are at most 4096; the counters of one that is forgotten remain in Counts,
+	// and begin again at zero if it comes back.
+	Hosts map[string]HostStats
+}
+
+// Counts are the gauges and the counters of Stats.
+type Counts struct {
 	// Open counts established connections, Idle and InUse divide them;
 	// Dialing counts dials in progress, Waiting the requests in a queue.
 	Open, Idle, InUse, Dialing, Waiting int
@@ -19,7 +30,8 @@ type Stats struct {
 	WaitTime    time.Duration
 	WaitTimeout int64 // checkouts that gave up after the acquire timeout
 
-	// Closed counts closed connections, one counter per cause.
+	// Closed counts closed connections by cause. In Stats every cause is there;
+	// in HostStats only those that are not zero.
 	Closed map[CloseReason]int64
 
 	// The following are counted by a Transport only.
@@ -27,122 +39,134 @@ type Stats struct {
 	Requests   int64 // exchanges begun, first tries and second
 	Stale      int64 // exchanges that failed because the connection was stale
 	Retries    int64 // requests sent a second time
-	BadHints   int64 // parameters of Keep-Alive that could not be understood
 	NotRetried int64 // stale exchanges that could not be sent again
+	Unseen     int64 // failed exchanges of which it was proved that the server had not seen them
+	BadHints   int64 // parameters of Keep-Alive that could not be understood
 
-	// Hosts has the gauges per address, for the addresses with a connection,
-	// a dial or a waiter now.
-	Hosts map[string]HostStats
+	// RetriesBy divides Retries by what made them safe, as Closed does with
+	// closed connections.
+	RetriesBy map[RetryReason]int64
+
+	// StaleByIdle divides Stale by how long the connection had been idle, and
+	// StaleIdle is the sum of those times. In HostStats it is nil if Stale is 0.
+	StaleByIdle []IdleBucket
+	StaleIdle   time.Duration
+}
+
+// IdleBucket counts what had been idle for at most UpTo, and for more than the
+// UpTo of the bucket before. The last bucket has no limit; its UpTo is 0.
+type IdleBucket struct {
+	UpTo  time.Duration
+	Count int64
 }
 
 // HostStats is what Stats says of one address.
 type HostStats struct {
-	Open, Idle, InUse, Dialing, Waiting int
-	TTL                                 time.Duration // the effective TTL; 0: none
-	Learned                             Evidence      // of the server's timeout
+	Counts
+
+	TTL            time.Duration // the effective TTL; 0: none
+	Hinted         time.Duration // the server's timeout as it said last; 0: it did not
+	LearnedTimeout time.Duration // the server's timeout as its closes have shown it, faded; 0: not known
+	Learned        Evidence      // what that rests on
 }
 
-// counters are the running totals behind Stats.
-type counters struct {
-	dials, dialErrors, reuses      atomic.Int64
-	waits, waitNanos, waitTimeouts atomic.Int64
-	closed                         [closeReasons]atomic.Int64
-
-	requests, stale, retries, notRetried, badHints atomic.Int64
+// idleBounds are the limits of StaleByIdle. They lie beside the timeouts that
+// servers have (5, 15, 60 s), not on them, because a server's close shows as an
+// idle time just above its timeout.
+var idleBounds = [...]time.Duration{
+	time.Second, 2 * time.Second, 4 * time.Second, 6 * time.Second, 10 * time.Second, 20 * time.Second,
+	45 * time.Second, 90 * time.Second, 3 * time.Minute, 6 * time.Minute,
 }
 
-func (n *counters) snapshot() Stats {
-	s := Stats{
-		Dials:       n.dials.Load(),
-		DialErrors:  n.dialErrors.Load(),
-		Reuses:      n.reuses.Load(),
-		Waits:       n.waits.Load(),
-		WaitTime:    time.Duration(n.waitNanos.Load()),
-		WaitTimeout: n.waitTimeouts.Load(),
-		Closed:      make(map[CloseReason]int64, closeReasons),
-		Requests:    n.requests.Load(),
-		Stale:       n.stale.Load(),
-		Retries:     n.retries.Load(),
-		NotRetried:  n.notRetried.Load(),
-		BadHints:    n.badHints.Load(),
-		Hosts:       make(map[string]HostStats),
-	}
-	for reason := range closeReasons {
-		if reason != NotClosed {
-			s.Closed[reason] = n.closed[reason].Load()
+// idleBucketOf returns the index of the bucket that an idle time falls into.
+func idleBucketOf(idle time.Duration) int {
+	for i, bound := range idleBounds {
+		if idle <= bound {
+			return i
 		}
 	}
-	return s
+	return len(idleBounds)
 }
 
-// add counts one address in.
-func (s *Stats) add(address string, h HostStats) {
-	s.Open += h.Open
-	s.Idle += h.Idle
-	s.InUse += h.InUse
-	s.Dialing += h.Dialing
-	s.Waiting += h.Waiting
-
-	sum := s.Hosts[address] // the same address may stand behind several keys
-	sum.Open += h.Open
-	sum.Idle += h.Idle
-	sum.InUse += h.InUse
-	sum.Dialing += h.Dialing
-	sum.Waiting += h.Waiting
-	sum.TTL, sum.Learned = h.TTL, h.Learned
+// addHost counts one key in. The same address may stand behind several.
+func (s *Stats) addHost(address string, h HostStats) {
+	sum := s.Hosts[address]
+	sum.Counts.add(h.Counts)
+	if h.TTL > 0 {
+		sum.TTL = shorter(sum.TTL, h.TTL)
+	}
+	if h.Hinted > 0 {
+		sum.Hinted = shorter(sum.Hinted, h.Hinted)
+	}
+	if h.LearnedTimeout > 0 {
+		sum.LearnedTimeout = shorter(sum.LearnedTimeout, h.LearnedTimeout)
+	}
+	if h.Learned.Closes > sum.Learned.Closes {
+		sum.Learned = h.Learned
+	}
 	s.Hosts[address] = sum
 }
 
-// CloseReason says why a connection was closed.
-type CloseReason int
-
-// The reasons for which a connection is closed.
-const (
-	NotClosed        CloseReason = iota // it is open
-	ClosedTTL                           // idle for its TTL
-	ClosedMaxAge                        // older than its maximum age
-	ClosedMaxUses                       // used as often as it may be
-	ClosedMaxIdle                       // one idle connection too many
-	ClosedHungUp                        // the peer had closed it while it was idle
-	ClosedStrayBytes                    // bytes nobody had asked for came in while it was idle
-	ClosedStale                         // a request found that the peer had closed it, or that it, or a sibling, is a black hole
-	ClosedFailed                        // a request on it failed, or was cancelled
-	ClosedUnread                        // the response was not read to its end
-	ClosedNotKept                       // one side asked for it (Connection: close), or its protocol does
-	ClosedByHolder                      // Conn.Close was called
-	ClosedMadeWay                       // idle, for a request that could not be risked on it
-	ClosedSurplus                       // dialled, but another connection had served meanwhile
-	ClosedCloseIdle                     // CloseIdle or CloseIdleConnections was called
-	ClosedPoolClosed                    // Close or Shutdown was called
-	closeReasons                        // how many there are
-)
-
-var closeReasonNames = [closeReasons]string{
-	NotClosed:        "open",
-	ClosedTTL:        "ttl",
-	ClosedMaxAge:     "max_age",
-	ClosedMaxUses:    "max_uses",
-	ClosedMaxIdle:    "max_idle",
-	ClosedHungUp:     "hung_up",
-	ClosedStrayBytes: "stray_bytes",
-	ClosedStale:      "stale",
-	ClosedFailed:     "failed",
-	ClosedUnread:     "unread",
-	ClosedNotKept:    "not_kept",
-	ClosedByHolder:   "by_holder",
-	ClosedMadeWay:    "made_way",
-	ClosedSurplus:    "surplus",
-	ClosedCloseIdle:  "close_idle",
-	ClosedPoolClosed: "pool_closed",
-}
-
-// String returns a short name in snake case, fit for a metric's label.
-func (r CloseReason) String() string {
-	if r < 0 || r >= closeReasons {
-		return "unknown"
+func (n *Counts) add(o Counts) {
+	n.Open += o.Open
+	n.Idle += o.Idle
+	n.InUse += o.InUse
+	n.Dialing += o.Dialing
+	n.Waiting += o.Waiting
+	n.Dials += o.Dials
+	n.DialErrors += o.DialErrors
+	n.Reuses += o.Reuses
+	n.Waits += o.Waits
+	n.WaitTime += o.WaitTime
+	n.WaitTimeout += o.WaitTimeout
+	n.Requests += o.Requests
+	n.Stale += o.Stale
+	n.Retries += o.Retries
+	n.NotRetried += o.NotRetried
+	n.Unseen += o.Unseen
+	n.BadHints += o.BadHints
+	n.StaleIdle += o.StaleIdle
+	n.Closed = added(n.Closed, o.Closed)
+	n.RetriesBy = added(n.RetriesBy, o.RetriesBy)
+	if n.StaleByIdle == nil && o.StaleByIdle != nil {
+		n.StaleByIdle = noneByIdle()
 	}
-	return closeReasonNames[r]
+	for i := range o.StaleByIdle {
+		n.StaleByIdle[i].Count += o.StaleByIdle[i].Count
+	}
 }
 
-// MarshalText makes Stats readable as JSON.
-func (r CloseReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// added adds to a map of counters, which is made if there is none.
+func added[K comparable](sum, more map[K]int64) map[K]int64 {
+	if sum == nil && len(more) > 0 {
+		sum = make(map[K]int64, len(more))
+	}
+	for key, n := range more {
+		sum[key] += n
+	}
+	return sum
+}
+
+func noneByIdle() []IdleBucket {
+	buckets := make([]IdleBucket, len(idleBounds)+1)
+	for i, bound := range idleBounds {
+		buckets[i].UpTo = bound
+	}
+	return buckets
+}
+
+// noCounts has every cause in it.
+func noCounts() Counts {
+	n := Counts{
+		Closed:      make(map[CloseReason]int64, closeReasons),
+		RetriesBy:   make(map[RetryReason]int64, retryReasons),
+		StaleByIdle: noneByIdle(),
+	}
+	for reason := NotClosed + 1; reason < closeReasons; reason++ {
+		n.Closed[reason] = 0
+	}
+	for reason := range retryReasons {
+		n.RetriesBy[reason] = 0
+	}
+	return n
+}

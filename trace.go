@@ -1,6 +1,9 @@
 package ttlpool
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Trace is a set of hooks on the life of connections. Each may be nil.
 //
@@ -27,9 +30,10 @@ type Trace struct {
 	// from what was stated, or hinted, of the server's timeout.
 	TTLTooLong func(address string, ttl time.Duration, evidence Evidence)
 
-	// Stale is called when a request failed on a stale connection. If the
-	// request will be sent again, err.NotRetried is empty.
-	Stale func(err *ExchangeError)
+	// Stale is called when a request failed on a stale connection, with the
+	// request's context. If the request will be sent again, err.NotRetried is
+	// empty and err.Retried is false.
+	Stale func(ctx context.Context, err *ExchangeError)
 }
 
 // traces calls every trace of a pool in the order in which they were given.
@@ -67,10 +71,10 @@ func (ts traces) connClosed(c *Conn, now instant) {
 	}
 }
 
-func (ts traces) stale(err *ExchangeError) {
+func (ts traces) stale(ctx context.Context, err *ExchangeError) {
 	for _, t := range ts {
 		if t.Stale != nil {
-			t.Stale(err)
+			t.Stale(ctx, err)
 		}
 	}
 }

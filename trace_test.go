@@ -66,7 +66,7 @@ func TestP11EveryFunctionOfTheCallersMayCallBack(t *testing.T) {
 			return traced(&ttlpool.Trace{ConnClosed: func(ttlpool.ConnInfo) { b.call() }}), nil
 		},
 		"Trace.Stale": func(b *callBack) ([]ttlpool.Option, func(*http.Request) *http.Request) {
-			return traced(&ttlpool.Trace{Stale: func(*ttlpool.ExchangeError) { b.call() }}), nil
+			return traced(&ttlpool.Trace{Stale: func(context.Context, *ttlpool.ExchangeError) { b.call() }}), nil
 		},
 		"the logger": func(b *callBack) ([]ttlpool.Option, func(*http.Request) *http.Request) {
 			return []ttlpool.Option{ttlpool.WithLogger(slog.New(callingHandler{b}))}, nil
@@ -167,9 +167,14 @@ func TestTraceStaleTellsOfBothOutcomes(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		server := startRaw(t, listenTCP(t), staleOnce)
 		told := make(chan *ttlpool.ExchangeError, 2)
-		tr := newTransport(t, traced(&ttlpool.Trace{Stale: func(err *ttlpool.ExchangeError) { told <- err }})...)
+		type callerKey struct{}
+		tr := newTransport(t, traced(&ttlpool.Trace{Stale: func(ctx context.Context, err *ttlpool.ExchangeError) {
+			assert.Equal(t, "me", ctx.Value(callerKey{}))
+			told <- err
+		}})...)
 		get(t, tr, server.url())
-		resp, err := tr.RoundTrip(newRequest(t, t.Context(), method, server.url(), nil))
+		ctx := context.WithValue(t.Context(), callerKey{}, "me")
+		resp, err := tr.RoundTrip(newRequest(t, ctx, method, server.url(), nil))
 		require.Len(t, told, 1)
 		stale := <-told
 		assert.True(t, stale.Stale)

@@ -319,7 +319,7 @@ func TestTheStatsOfATransport(t *testing.T) {
 	assert.Equal(t, time.Minute, stats.Hosts[server.address].TTL)
 	tr.CloseIdleConnections()
 	assertClosed(t, tr, ttlpool.ClosedCloseIdle, 1)
-	assert.Empty(t, tr.Stats().Hosts)
+	assert.Zero(t, tr.Addresses())
 }
 
 func TestAResponseLeadsBackToItsRequest(t *testing.T) {
@@ -347,5 +347,5 @@ func TestAFailedDialIsTheCallersError(t *testing.T) {
 	assert.Equal(t, "dial", op.Op)
 	var exchange *ttlpool.ExchangeError
 	assert.False(t, errors.As(err, &exchange))
-	eventually(t, func() bool { return len(tr.Stats().Hosts) == 0 }, "the address is still known")
+	eventually(t, func() bool { return tr.Addresses() == 0 }, "the address is still known")
 }

@@ -86,7 +86,7 @@ func ours(t *testing.T, p path, s target, opts ...ttlpool.Option) *client {
 	return c
 }
 
-func (c *client) noteStale(err *ttlpool.ExchangeError) {
+func (c *client) noteStale(_ context.Context, err *ttlpool.ExchangeError) {
 	if err.Written != 0 {
 		c.stale.Add(1)
 		c.first.CompareAndSwap(nil, err)

@@ -15,10 +15,12 @@ type Apache struct {
 	Prefork          bool          // a process for each connection, and not the event MPM
 	Certificate      *Certificate  // nil: no TLS
 	HTTP2            bool          // needs a Certificate
+	Processes        int           // of 256 threads each, with the event MPM; 0: 6
 
 	Backend        string        // host and port: a reverse proxy, with mod_proxy's defaults
 	BackendTTL     time.Duration // mod_proxy's ttl; whole seconds
 	BackendNoReuse bool          // mod_proxy's disablereuse
+	BackendPools   int           // so many pools of connections to the Backend, for /0/, /1/ and so on, in each process; 0: one for all
 	Forward        bool          // a forward proxy, with CONNECT
 }
 
@@ -44,6 +46,7 @@ PidFile {{.Site.Dir}}/httpd.pid
 DefaultRuntimeDir {{.Site.Dir}}
 Listen {{.Site.Address}}
 ErrorLog {{.Site.Dir}}/error.log
+ErrorLogFormat "[%{u}t] [%m:%l] [pid %P] %E: [client\ %a] %M id\ %{X-Request-Id}i"
 LogLevel notice
 {{range .Kind.Modules}}{{if .Path}}
 <IfModule !{{.Name}}>
@@ -60,13 +63,13 @@ MinSpareServers 32
 MaxSpareServers 512
 MaxRequestWorkers 512
 {{else}}
-ServerLimit 6
-StartServers 6
+ServerLimit {{.Kind.Processes}}
+StartServers {{.Kind.Processes}}
 ThreadLimit 256
 ThreadsPerChild 256
-MaxRequestWorkers 1536
+MaxRequestWorkers {{.Kind.Workers}}
 MinSpareThreads 1
-MaxSpareThreads 1536
+MaxSpareThreads {{.Kind.Workers}}
 AsyncRequestWorkerFactor 20
 {{end}}
 MaxConnectionsPerChild 0
@@ -81,7 +84,9 @@ SSLCertificateKeyFile {{.Site.Dir}}/key.pem
 Protocols {{if .Kind.HTTP2}}h2 {{end}}http/1.1
 {{end}}
 {{if .Kind.Backend}}
-ProxyPass / http://{{.Kind.Backend}}/{{with .Kind.BackendTTL}} ttl={{seconds .}}{{end}}{{if .Kind.BackendNoReuse}} disablereuse=on{{end}}
+{{range .Kind.BackendPaths}}
+ProxyPass {{.}} http://{{$.Kind.Backend}}{{.}}{{with $.Kind.BackendTTL}} ttl={{seconds .}}{{end}}{{if $.Kind.BackendNoReuse}} disablereuse=on{{end}}
+{{end}}
 {{else if .Kind.Forward}}
 ProxyRequests On
 AllowCONNECT 1-65535
@@ -103,11 +108,16 @@ func (a Apache) start(s *site) (running, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Processes == 0 {
+		a.Processes = 6
+	}
 	settings := struct {
 		Apache
-		Modules []apacheModule
-		User    any
-	}{a, a.modules(), user}
+		Workers      int
+		BackendPaths []string
+		Modules      []apacheModule
+		User         any
+	}{a, 256 * a.Processes, a.backendPaths(), a.modules(), user}
 	if err := s.write("httpd.conf", apacheConfiguration, settings); err != nil {
 		return nil, err
 	}
@@ -125,6 +135,14 @@ func (a Apache) refuse() error {
 		return fmt.Errorf("it is a reverse proxy or a forward proxy, not both")
 	}
 	return wholeSeconds("BackendTTL", a.BackendTTL)
+}
+
+// backendPaths are those of ProxyPass; each has a pool of its own.
+func (a Apache) backendPaths() (paths []string) {
+	for pool := range a.BackendPools {
+		paths = append(paths, fmt.Sprintf("/%d/", pool))
+	}
+	return append(paths, "/")
 }
 
 // apacheUser returns whom to serve as, or nil where that is not root's choice. It

@@ -157,6 +157,10 @@ func (s *Server) Log() string {
 	return s.site.log(s.site.logged() - most)
 }
 
+// WholeLog returns all of the server's log. Where Apache httpd complains of a
+// request, the line ends in "id " and its X-Request-Id.
+func (s *Server) WholeLog() string { return s.site.log(0) }
+
 // Stop ends the server in an orderly way and waits for that. Stopping it twice is
 // no error.
 func (s *Server) Stop() error {
