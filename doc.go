@@ -99,7 +99,7 @@
 // Unseen is a request that the server's kernel had not received when the server
 // closed: its FIN acknowledges nothing of it. The kernel must tell, as Linux
 // does, and the connection be TCP, dialled by the Transport. In HTTP/2 the
-// server itself says it. The table, with reasons, is in docs/retry.md.
+// server may say it, too. The table, with reasons, is in docs/retry.md.
 //
 // A request that is not sent again returns an [*ExchangeError], which tells of
 // the connection's address, age, idle time and uses, of the bytes that went out

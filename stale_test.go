@@ -275,9 +275,9 @@ func TestAClosedIdleConnectionIsNotUsed(t *testing.T) {
 		}
 		eventually(t, func() bool { return probe.State() == hangup.HungUp }, "the end does not arrive")
 		assert.Equal(t, "2.1", post(), last)
-		stats := tr.Stats()
-		assert.Zero(t, stats.Stale)
-		assertClosed(t, tr, ttlpool.ClosedHungUp, 1)
+		// Whoever was told of the close may still be about it.
+		eventually(t, func() bool { return tr.Stats().Closed[ttlpool.ClosedHungUp] == 1 }, "closed for another reason")
+		assert.Zero(t, tr.Stats().Stale)
 	}
 }
 

@@ -15,10 +15,12 @@ func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second boo
 	if req.Body != nil && req.Body != http.NoBody {
 		req = withBody(req, faultyBody{req.Body})
 	}
+	before := l.conn.sentOnWire() // by others, too: whatever comes after is newer than this request
 	resp, err := session.RoundTrip(req)
 	if err != nil {
 		failed := f.failed(l, err, unknownBytes, unknownBytes, second)
-		failed.unseen = !failed.own && h2.Unprocessed(err)
+		failed.unseen = !failed.own &&
+			(h2.Unprocessed(err) || failed.reused && l.conn.evidenceSince(before).unseen())
 		return nil, failed
 	}
 	f.held = nil

@@ -20,7 +20,8 @@ type wire struct {
 	roundTrip time.Duration   // of the handshake
 	variation time.Duration   // of round trips, as the kernel expects it
 	sent      atomic.Int64    // bytes accepted, over the whole life
-	ended     atomic.Bool     // a Read has come to the end: a FIN has come, and no reset before it
+	ending    ending
+	last      atomic.Pointer[tcpinfo.Info] // as it was closed
 	lost      atomic.Pointer[blackHoleError]
 	stall     stall       // for the lookout only
 	dry       atomic.Bool // Reads shall find nothing
@@ -47,23 +48,49 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := w.Conn.Read(p)
-	if err == io.EOF {
-		w.ended.Store(true)
-	}
+	w.ending.note(err)
 	return n, w.explain(err)
 }
 
 func (w *wire) Write(p []byte) (int, error) {
+	w.ending.writes.Add(1)
 	n, err := w.Conn.Write(p)
 	w.sent.Add(int64(n))
+	w.ending.wrote(err)
 	return n, w.explain(err)
 }
 
 // ReadFrom keeps sendfile.
 func (w *wire) ReadFrom(r io.Reader) (int64, error) {
+	w.ending.writes.Add(1)
 	n, err := io.Copy(w.Conn, r)
 	w.sent.Add(n)
+	w.ending.wrote(err)
 	return n, w.explain(err)
+}
+
+// Close keeps what the kernel tells, for it tells nothing afterwards: over HTTP/2
+// the session closes the socket before the requests on it have failed.
+func (w *wire) Close() error {
+	if w.kernel != nil {
+		if info, ok := w.kernel.Info(); ok {
+			w.ending.look(w.kernel)
+			w.last.Store(&info)
+		}
+	}
+	return w.Conn.Close()
+}
+
+// info is what the kernel tells, or told when the socket was closed.
+func (w *wire) info() (tcpinfo.Info, bool) {
+	if info, ok := w.kernel.Info(); ok {
+		w.ending.look(w.kernel)
+		return info, true
+	}
+	if last := w.last.Load(); last != nil {
+		return *last, true
+	}
+	return tcpinfo.Info{}, false
 }
 
 // longestRoundTrip is what a round trip seldom exceeds.
@@ -111,10 +138,10 @@ func (c *Conn) evidenceSince(before int64) evidence {
 	if lost := w.lost.Load(); lost != nil { // the kernel cannot be asked any more
 		return evidence{counted: true, before: before, acked: lost.acked}
 	}
-	info, ok := w.kernel.Info()
+	info, ok := w.info()
 	return evidence{
 		counted: ok,
-		closed:  w.ended.Load() || info.PeerClosed,
+		closed:  info.PeerClosed || w.ending.inOrder(),
 		before:  before,
 		acked:   info.Acked,
 	}

@@ -43,6 +43,18 @@ func (s *Socket) Info() (info Info, ok bool) {
 	return q.info, ok
 }
 
+// End looks what a Read would come to, without reading: the peer's end of the
+// stream, or its reset. Both are false if neither has come, or bytes are to be
+// read before. The kernel tells of a reset once; afterwards it is an end.
+func (s *Socket) End() (ended, reset bool) {
+	_ = s.raw.Control(func(fd uintptr) { // closed on our side: neither
+		var one [1]byte
+		n, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		ended, reset = n == 0 && err == nil, err == unix.ECONNRESET
+	})
+	return ended, reset
+}
+
 // Unacked is how many bytes of ours the peer's kernel has not acknowledged yet;
 // ok is false when the connection is closed. It costs a fraction of Info.
 func (s *Socket) Unacked() (n int64, ok bool) {

@@ -13,6 +13,9 @@ func Of(net.Conn) *Socket { return nil }
 // Info is never called, for want of a Socket.
 func (*Socket) Info() (Info, bool) { return Info{}, false }
 
+// End is never called, for want of a Socket.
+func (*Socket) End() (ended, reset bool) { return false, false }
+
 // Unacked is never called, for want of a Socket.
 func (*Socket) Unacked() (int64, bool) { return 0, false }
 

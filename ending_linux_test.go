@@ -1,0 +1,111 @@
+package ttlpool
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A server that has read a request and resets the connection must not pass for one that has closed it: nobody knows
+// whether it has acted on the request.
+func TestAResetIsNoOrderlyEnd(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		reset   bool
+		first   func(w *wire) error // what is told of the end first
+		told    error
+		inOrder bool
+	}{
+		{"closed, and read", false, readOnce, io.EOF, true},
+		{"closed, and written to", false, writeUntilItFails, syscall.EPIPE, true},
+		{"reset, and read", true, readOnce, syscall.ECONNRESET, false},
+		{"reset, and written to", true, writeUntilItFails, syscall.ECONNRESET, false},
+		{"reset, and closed by us", true, func(w *wire) error { return w.Close() }, nil, false},
+		{"closed, and closed by us", false, func(w *wire) error { return w.Close() }, nil, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := wireThatEnds(t, row.reset)
+			assert.ErrorIs(t, row.first(w), row.told)
+			_, err := w.Read(make([]byte, 1))
+			assert.Error(t, err)
+			c := &Conn{wire: w}
+			e := c.evidenceSince(w.sent.Load())
+			assert.True(t, e.counted)
+			assert.Equal(t, row.inOrder, e.closed)
+		})
+	}
+}
+
+func TestAWriteThatIsNotOverLeavesItOpen(t *testing.T) {
+	w := wireThatEnds(t, false)
+	assert.ErrorIs(t, writeUntilItFails(w), syscall.EPIPE)
+	w.ending.writes.Add(1)
+	assert.False(t, (&Conn{wire: w}).evidenceSince(0).closed)
+	w.ending.wrote(nil)
+	assert.True(t, (&Conn{wire: w}).evidenceSince(0).closed)
+}
+
+func readOnce(w *wire) error {
+	_, err := w.Read(make([]byte, 1))
+	return err
+}
+
+func writeUntilItFails(w *wire) error {
+	for {
+		if _, err := w.Write([]byte("more")); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond) // for the reset that the first one brings about
+	}
+}
+
+// wireThatEnds returns a connection of which the peer has read all, and which it has closed.
+func wireThatEnds(t *testing.T, reset bool) *wire {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	ours, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ours.Close() })
+	w := newWire(ours)
+	peer, err := l.Accept()
+	require.NoError(t, err)
+	_, err = w.Write([]byte("hello"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(peer, make([]byte, 5))
+	require.NoError(t, err)
+	if reset {
+		require.NoError(t, peer.(*net.TCPConn).SetLinger(0))
+	}
+	require.NoError(t, peer.Close())
+	require.Eventually(t, func() bool {
+		info, ok := w.kernel.Info()
+		return ok && info.PeerClosed || reset && gone(w)
+	}, 10*time.Second, time.Millisecond)
+	return w
+}
+
+// gone reports whether a reset has come, without being told of it.
+func gone(w *wire) bool {
+	raw, err := w.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	state := byte(0)
+	_ = raw.Control(func(fd uintptr) { state = stateOf(int(fd)) })
+	return state == 7 // TCP_CLOSE
+}
+
+func stateOf(fd int) byte {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return info.State
+}
