@@ -30,9 +30,9 @@ type bucket struct {
 
 	// mu guards the rest, and what is said to be guarded by it in the Conns,
 	// waiters and dials of this bucket. Nothing under it blocks or calls out:
-	// no I/O, no close, no hook, no lock but those of lessons, arrival and
-	// opaque.Conn, which are taken last. What has to happen outside is noted in
-	// an aftermath. Pool.mu may be held when it is taken.
+	// no I/O, no close, no hook, no lock but those of lessons and opaque.Conn,
+	// which are taken last. What has to happen outside is noted in an
+	// aftermath. Pool.mu may be held when it is taken.
 	mu      sync.Mutex
 	conns   map[*Conn]struct{} // all that are open
 	idle    idleList           // those of them without a lease

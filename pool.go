@@ -34,8 +34,8 @@ type Pool struct {
 
 	forgotten tally // of the keys that pasts no longer has
 
-	// mu guards the rest. A bucket's mutex may be taken under it; nothing else
-	// happens there.
+	// mu guards the rest. A bucket's mutex and those of lessons may be taken
+	// under it; nothing else happens there.
 	mu       sync.RWMutex
 	buckets  map[key]*bucket
 	pasts    map[key]*past
