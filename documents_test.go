@@ -30,7 +30,7 @@ import (
 // snippetImports are the packages that snippets may use.
 var snippetImports = []string{
 	"context", "errors", "expvar", "fmt", "io", "log", "log/slog", "net", "net/http", "net/http/httputil", "net/url", "os",
-	"time", "github.com/ttlpool/ttlpool",
+	"time", "github.com/ttlpool/ttlpool", "github.com/ttlpool/ttlpool/debugpage",
 }
 
 // snippetScope declares what a snippet takes from its reader's program.
@@ -168,7 +168,8 @@ func parsePackage(t *testing.T, directory string) map[string]*ast.File {
 func TestTheDesignNamesEveryRoom(t *testing.T) {
 	text := textOf(t, "docs/design.md")
 	for name := range parsePackage(t, ".") {
-		require.Regexp(t, `\b`+strings.TrimSuffix(name, ".go")+`\b`, text)
+		room := strings.TrimSuffix(name, ".go")
+		require.True(t, regexp.MustCompile(`\b`+room+`\b`).MatchString(text), "docs/design.md does not name the room %s", room)
 	}
 }
 
@@ -180,7 +181,7 @@ func TestThePageOnLocksNamesEveryLock(t *testing.T) {
 		"internal/opaque", "internal/replay", "internal/tcpinfo"} {
 		for _, file := range parsePackage(t, directory) {
 			for _, lock := range mutexes(file) {
-				require.Contains(t, text, lock+"`")
+				require.True(t, strings.Contains(text, lock+"`"), "CONTRIBUTING.md does not name the lock %s", lock)
 				found++
 			}
 		}
@@ -234,13 +235,13 @@ func TestOperationsNamesEveryNumber(t *testing.T) {
 	} {
 		for field := range of.Fields() {
 			if !field.Anonymous {
-				require.Contains(t, text, "`"+field.Name+"`")
+				require.True(t, strings.Contains(text, "`"+field.Name+"`"), "docs/operations.md does not name %s", field.Name)
 			}
 		}
 	}
 	require.NotEqual(t, "unknown", ttlpool.ClosedTTL.String())
 	for reason := ttlpool.ClosedTTL; reason.String() != "unknown"; reason++ {
-		require.Contains(t, text, "`"+reason.String()+"`")
+		require.True(t, strings.Contains(text, "`"+reason.String()+"`"), "docs/operations.md does not name %s", reason)
 	}
 }
 
