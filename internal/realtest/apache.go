@@ -117,7 +117,7 @@ func (a Apache) start(s *site) (running, error) {
 		BackendPaths []string
 		Modules      []apacheModule
 		User         any
-	}{a, 256 * a.Processes, a.backendPaths(), a.modules(), user}
+	}{a, 256 * a.Processes, backendPaths(a.BackendPools), a.modules(), user}
 	if err := s.write("httpd.conf", apacheConfiguration, settings); err != nil {
 		return nil, err
 	}
@@ -135,14 +135,6 @@ func (a Apache) refuse() error {
 		return fmt.Errorf("it is a reverse proxy or a forward proxy, not both")
 	}
 	return wholeSeconds("BackendTTL", a.BackendTTL)
-}
-
-// backendPaths are those of ProxyPass; each has a pool of its own.
-func (a Apache) backendPaths() (paths []string) {
-	for pool := range a.BackendPools {
-		paths = append(paths, fmt.Sprintf("/%d/", pool))
-	}
-	return append(paths, "/")
 }
 
 // apacheUser returns whom to serve as, or nil where that is not root's choice. It

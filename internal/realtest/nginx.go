@@ -10,8 +10,9 @@ type Nginx struct {
 	HTTP2            bool          // needs a Certificate
 
 	Backend            string        // host and port: a reverse proxy
-	BackendIdle        int           // idle connections that each of two workers keeps to it; 0: none, HTTP/1.0
+	BackendIdle        int           // idle connections that each worker keeps to it; 0: none, HTTP/1.0
 	BackendIdleTimeout time.Duration // of these
+	BackendPools       int           // so many pools of connections to the Backend, for /0/, /1/ and so on; 0: one for all
 }
 
 func (n Nginx) facts() facts {
@@ -21,13 +22,12 @@ func (n Nginx) facts() facts {
 	}
 }
 
-// nginxConfiguration sends what nginx says before it has read it to the error log
-// too: see start.
+// nginxConfiguration has one worker where pools are counted, for each has its own.
 var nginxConfiguration = configuration("nginx.conf", `
 daemon off;
 pid {{.Site.Dir}}/nginx.pid;
 error_log {{.Site.Dir}}/error.log notice;
-worker_processes 2;
+worker_processes {{if .Kind.BackendPools}}1{{else}}2{{end}};
 worker_shutdown_timeout 5s;
 {{if .Site.Root}}user www-data;{{end}}
 events { worker_connections 1000; }
@@ -41,31 +41,33 @@ http {
 	scgi_temp_path {{.Site.Dir}}/scgi;
 	{{if .Kind.KeepAliveTimeout}}keepalive_timeout {{milliseconds .Kind.KeepAliveTimeout}}ms;{{end}}
 	keepalive_requests {{or .Kind.MaxRequests 1000000000}};
-	{{if .Kind.Backend}}
-	upstream backend {
-		server {{.Kind.Backend}};
-		{{with .Kind.BackendIdle}}keepalive {{.}};{{end}}
-		{{with .Kind.BackendIdleTimeout}}keepalive_timeout {{milliseconds .}}ms;{{end}}
+	{{if .Kind.Backend}}{{range $i, $path := .Kind.Paths}}
+	upstream backend{{$i}} {
+		server {{$.Kind.Backend}};
+		{{with $.Kind.BackendIdle}}keepalive {{.}};{{end}}
+		{{with $.Kind.BackendIdleTimeout}}keepalive_timeout {{milliseconds .}}ms;{{end}}
 	}
-	{{end}}
+	{{end}}{{end}}
 	server {
 		listen {{.Site.Address}} backlog=1024{{if .Kind.Certificate}} ssl{{end}}{{if .Kind.HTTP2}} http2{{end}};
 		{{if .Kind.Certificate}}
 		ssl_certificate {{.Site.Dir}}/chain.pem;
 		ssl_certificate_key {{.Site.Dir}}/key.pem;
 		{{end}}
-		location / {
-			{{if .Kind.Backend}}
-			proxy_pass http://backend;
-			{{if .Kind.BackendIdle}}
+		{{if .Kind.Backend}}{{range $i, $path := .Kind.Paths}}
+		location {{$path}} {
+			proxy_pass http://backend{{$i}};
+			{{if $.Kind.BackendIdle}}
 			proxy_http_version 1.1;
 			proxy_set_header Connection "";
 			{{end}}
-			{{else}}
+		}
+		{{end}}{{else}}
+		location / {
 			add_header X-Request-Id $http_x_request_id always;
 			return 204;
-			{{end}}
 		}
+		{{end}}
 	}
 }
 `)
@@ -77,7 +79,11 @@ func (n Nginx) start(s *site) (running, error) {
 	if err := s.writeCertificate(n.Certificate); err != nil {
 		return nil, err
 	}
-	if err := s.write("nginx.conf", nginxConfiguration, n); err != nil {
+	settings := struct {
+		Nginx
+		Paths []string
+	}{n, backendPaths(n.BackendPools)}
+	if err := s.write("nginx.conf", nginxConfiguration, settings); err != nil {
 		return nil, err
 	}
 	return s.run(signals{reload: signalHangUp}, "-p", s.Dir, "-c", s.File("nginx.conf"), "-e", s.File(errorLog))

@@ -145,6 +145,9 @@ func (s *Server) awaitReady(logged int) error {
 	return nil
 }
 
+// Name is a kind's name, without a version.
+func Name(kind Kind) string { return kind.facts().name }
+
 // URL is the address as a URL without a path.
 func (s *Server) URL() string { return s.site.url() }
 

@@ -33,7 +33,9 @@ func proxies(timeout time.Duration, backend string) []Kind {
 		Apache{KeepAliveTimeout: timeout, Backend: backend},
 		Apache{KeepAliveTimeout: timeout, Backend: backend, BackendTTL: time.Second},
 		Apache{KeepAliveTimeout: timeout, Backend: backend, BackendNoReuse: true},
+		Apache{KeepAliveTimeout: timeout, Backend: backend, BackendPools: 3},
 		Nginx{KeepAliveTimeout: timeout, Backend: backend},
+		Nginx{KeepAliveTimeout: timeout, Backend: backend, BackendIdle: 1, BackendPools: 3},
 		Nginx{KeepAliveTimeout: timeout, Backend: backend, BackendIdle: 16, BackendIdleTimeout: time.Second},
 		HAProxy{KeepAliveTimeout: timeout, Backend: backend},
 		Varnish{KeepAliveTimeout: timeout, Backend: backend},
@@ -69,7 +71,7 @@ func clientOf(t *testing.T, config *tls.Config, http2 bool) *http.Transport {
 
 func send(t *testing.T, tr http.RoundTripper, s *Server, method, id, body string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL()+"/", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL()+pathOf(s.Kind), strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("X-Request-Id", id)
 	resp, err := tr.RoundTrip(req)
@@ -78,6 +80,17 @@ func send(t *testing.T, tr http.RoundTripper, s *Server, method, id, body string
 	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
 	assert.Equal(t, id, resp.Header.Get("X-Request-Id"))
 	return resp
+}
+
+// pathOf is a path at which a server can be asked.
+func pathOf(kind Kind) string {
+	switch k := kind.(type) {
+	case Apache:
+		return backendPaths(k.BackendPools)[0]
+	case Nginx:
+		return backendPaths(k.BackendPools)[0]
+	}
+	return "/"
 }
 
 // sendAll sends requests of all sorts, and returns how often the server must say

@@ -74,7 +74,7 @@ func (s *site) url() string {
 
 // write makes a file of a template, which sees the site as .Site and the kind, with
 // its settings, as .Kind.
-func (s *site) write(name string, t *template.Template, kind Kind) error {
+func (s *site) write(name string, t *template.Template, kind any) error {
 	var text bytes.Buffer
 	if err := t.Execute(&text, map[string]any{"Site": s, "Kind": kind}); err != nil {
 		return err
@@ -151,6 +151,15 @@ func (s *site) processed() (map[string]int, error) {
 		}
 	}
 	return times, lines.Err()
+}
+
+// backendPaths are the paths at which a proxy has its pools: /0/, /1/ and so on, and
+// one for all others.
+func backendPaths(pools int) (paths []string) {
+	for pool := range pools {
+		paths = append(paths, fmt.Sprintf("/%d/", pool))
+	}
+	return append(paths, "/")
 }
 
 // wholeSeconds is an error for a duration that the server would round.

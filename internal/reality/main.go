@@ -1,0 +1,85 @@
+// Reality runs the servers that people run, sends them requests just when they
+// close connections, and writes what came of it into docs/reality.md:
+//
+//	go run ./internal/reality -requests 10000 -lanes 40
+//
+// It takes about requests × 12 s / lanes, and a minute more, on a machine that has
+// nothing else to do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+
+	"github.com/ttlpool/ttlpool/internal/torture"
+)
+
+const (
+	begin = "<!-- begin: go run ./internal/reality -->\n"
+	end   = "<!-- end: go run ./internal/reality -->\n"
+)
+
+func main() {
+	requests := flag.Int("requests", 1000, "requests of each method, by each peer, at each server")
+	lanes := flag.Int("lanes", 20, "connections of each peer to each server")
+	only := flag.String("only", "", "only the servers with this in their name")
+	path := flag.String("o", "docs/reality.md", "the document with the tables; -: print them")
+	flag.Parse()
+	log.SetOutput(io.Discard) // http.Transport tells of each byte that it did not expect
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, torture.Effort{Requests: *requests, Lanes: *lanes}, *only, *path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, effort torture.Effort, only, path string) error {
+	rows, err := torture.Matrix()
+	if err != nil {
+		return err
+	}
+	var chosen []torture.Row
+	for _, row := range rows {
+		if strings.Contains(row.Name(), only) {
+			chosen = append(chosen, row)
+		}
+	}
+	reports, err := torture.Run(ctx, chosen, effort)
+	if err != nil {
+		return err
+	}
+	var tables strings.Builder
+	fmt.Fprintf(&tables, "%d requests of each method by each peer at each server, on %d connections of each peer; %s/%s, %d processors.\n\n",
+		effort.Requests, effort.Lanes, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if err := torture.WriteMarkdown(&tables, reports); err != nil {
+		return err
+	}
+	if path == "-" {
+		_, err := fmt.Print(tables.String())
+		return err
+	}
+	return insert(path, tables.String())
+}
+
+// insert puts the tables between the marks in the document.
+func insert(path, tables string) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(old), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return errors.New(path + " has no marks to put the tables between")
+	}
+	return os.WriteFile(path, []byte(head+begin+"\n"+tables+"\n"+end+tail), 0o644)
+}
