@@ -40,6 +40,7 @@ func (v Varnish) start(s *site) (running, error) {
 	args := []string{
 		"-F", "-j", "none", "-n", s.File("varnish"), "-a", s.Address, "-f", s.File("default.vcl"),
 		"-T", "none", "-s", "default,16m", "-p", "listen_depth=1024",
+		"-p", "thread_queue_limit=1000", // beyond which it hangs up on new connections
 	}
 	if v.KeepAliveTimeout != 0 {
 		args = append(args, "-p", fmt.Sprintf("timeout_idle=%.3f", v.KeepAliveTimeout.Seconds()))
