@@ -33,7 +33,7 @@ defaults
 	timeout connect 5s
 	timeout client 60s
 	timeout server 60s
-	timeout http-request 10s
+	timeout http-request 60s
 	{{if .Kind.KeepAliveTimeout}}timeout http-keep-alive {{milliseconds .Kind.KeepAliveTimeout}}ms{{end}}
 
 frontend front

@@ -63,7 +63,13 @@ func proxied(ctx context.Context, via http.RoundTripper, url string, header http
 	var failure error
 	proxy := httputil.ReverseProxy{
 		Transport: via,
-		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Host, r.Out.URL.Scheme = r.In.URL.Host, r.In.URL.Scheme },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Host, r.Out.URL.Scheme = r.In.URL.Host, r.In.URL.Scheme
+			// It is left out with all that is about a connection; but this one asks for a hint.
+			if asked := r.In.Header.Values("Connection"); asked != nil {
+				r.Out.Header["Connection"] = asked
+			}
+		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
 			failure = err
 		},

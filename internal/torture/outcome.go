@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/ttlpool/ttlpool"
 )
 
 // outcome names what became of a request, as in the tables. Answered is all
@@ -18,6 +20,10 @@ type outcome string
 const (
 	answered outcome = "answered"
 	wrong    outcome = "wrong answer" // one that belongs to another request
+	// closedNew is no race for an idle connection: a server has closed a new one
+	// before it had any of the request. Some wait for the first request no longer
+	// than for the next, and a busy machine can be too slow for that.
+	closedNew outcome = "new connection closed"
 )
 
 // outcomeOf tells it from what a call of Method.send has returned.
@@ -35,6 +41,10 @@ func outcomeOf(status int, header http.Header, err error, id string) outcome {
 
 // failureOf gives the errors of the race their usual names.
 func failureOf(err error) outcome {
+	var e *ttlpool.ExchangeError
+	if errors.As(err, &e) && e.Conn.Uses == 0 && e.Acknowledged == 0 && e.Read == 0 {
+		return closedNew
+	}
 	for _, known := range []error{
 		io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNREFUSED, os.ErrDeadlineExceeded,
 		net.ErrClosed,

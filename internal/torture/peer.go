@@ -21,11 +21,11 @@ type Peer struct {
 
 	transport http.RoundTripper
 	url       func(lane int) string
-	header    http.Header   // of each request
-	ttl       time.Duration // after which it does not use a connection; 0: not known
-	learns    bool
-	dials     atomic.Int64 // for aimed requests
-	countless bool         // nobody counts its connections
+	header    http.Header         // of each request
+	ttl       time.Duration       // after which it does not use a connection; 0: not known
+	knows     func(lane int) bool // whether it has learned the timeout; nil: it does not learn
+	dials     atomic.Int64        // for aimed requests
+	countless bool                // nobody counts its connections
 	stop      func()
 }
 
@@ -45,10 +45,21 @@ func (t target) scheme() string {
 
 // laneURL has a host name for each lane, so that each has idle connections of
 // its own: sharing them, all would use the few that were used last.
-func (t target) laneURL(lane int) string { return t.scheme() + "lane-" + strconv.Itoa(lane) + ".test/" }
+func (t target) laneURL(lane int) string { return t.scheme() + laneHost(lane) + "/" }
 
 // aimedKey is the context key of requests that are aimed, and no preparation.
 type aimedKey struct{}
+
+// laneAddress is what the Transport has for a lane's address.
+func (t target) laneAddress(lane int) string {
+	port := ":80"
+	if t.secure != nil {
+		port = ":443"
+	}
+	return laneHost(lane) + port
+}
+
+func laneHost(lane int) string { return "lane-" + strconv.Itoa(lane) + ".test" }
 
 // dialing dials the target, whatever the name.
 func (p *Peer) dialing(t target) func(context.Context, string, string) (net.Conn, error) {
@@ -76,17 +87,17 @@ func netHTTP(name string, t target, settings func(*http.Transport)) *Peer {
 }
 
 // ours is ttlpool.
-func ours(name string, t target, opts ...ttlpool.Option) (*Peer, error) {
+func ours(name string, t target, opts ...ttlpool.Option) (*Peer, *ttlpool.Transport, error) {
 	p := &Peer{Name: name, url: t.laneURL, Safe: true, Ours: true}
 	base := p.base(t)
 	base.IdleConnTimeout = 0
 	all := append([]ttlpool.Option{ttlpool.WithBase(base), ttlpool.WithMaxIdle(0)}, opts...)
 	tr, err := ttlpool.NewTransport(all...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.transport, p.stop = tr, func() { _ = tr.Close() }
-	return p, nil
+	return p, tr, nil
 }
 
 // margin is ttlpool's own, by default.
@@ -100,22 +111,22 @@ func direct(t target, hints hint) ([]*Peer, error) {
 		netHTTP("http.Transport, careful", t, func(tr *http.Transport) { tr.IdleConnTimeout = careful }),
 		netHTTP("http.Transport, no keep-alive", t, func(tr *http.Transport) { tr.DisableKeepAlives = true }),
 	}
-	told, err := ours("ttlpool, told", t, ttlpool.WithServerTimeout(t.timeout), ttlpool.WithLearning(false),
+	told, _, err := ours("ttlpool, told", t, ttlpool.WithServerTimeout(t.timeout), ttlpool.WithLearning(false),
 		ttlpool.WithKeepAliveHint(false))
 	if err != nil {
 		return nil, err
 	}
 	told.ttl = careful
-	learned, err := ours("ttlpool, learning", t, ttlpool.WithKeepAliveHint(false))
+	learned, tr, err := ours("ttlpool, learning", t, ttlpool.WithKeepAliveHint(false))
 	if err != nil {
 		return nil, err
 	}
-	learned.learns = true
+	learned.knows = func(lane int) bool { return tr.Stats().Hosts[t.laneAddress(lane)].LearnedTimeout > 0 }
 	peers = append(peers, told, learned)
 	if hints == noHint {
 		return peers, nil
 	}
-	hinted, err := ours("ttlpool, hinted", t, ttlpool.WithLearning(false))
+	hinted, _, err := ours("ttlpool, hinted", t, ttlpool.WithLearning(false))
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ func behindProxies(t target, lanes int) (peers []*Peer, err error) {
 		safe bool
 		kind realtest.Kind
 	}{
-		{"mod_proxy", false, realtest.Apache{Backend: t.address, BackendPools: lanes}},
-		{"mod_proxy, ttl=1", true, realtest.Apache{Backend: t.address, BackendPools: lanes, BackendTTL: time.Second}},
+		{"mod_proxy", false, realtest.Apache{Processes: 1, Backend: t.address, BackendPools: lanes}},
+		{"mod_proxy, ttl=1", true, realtest.Apache{Processes: 1, Backend: t.address, BackendPools: lanes, BackendTTL: time.Second}},
 		{"nginx upstream", false, realtest.Nginx{Backend: t.address, BackendPools: lanes, BackendIdle: 1}},
 	}
 	for _, k := range kinds {

@@ -22,6 +22,7 @@ type PeerReport struct {
 	Name       string
 	Safe, Ours bool
 	Dials      int64 // for the aimed requests; -1: not counted
+	Unlearned  int   // connections on which a peer that learns had not, after many closes
 	Cells      []Cell
 }
 
@@ -39,6 +40,10 @@ type Cell struct {
 	P99, Max   time.Duration
 	Example    error // the first failure
 }
+
+// ClosedNew is how many of ttlpool's failures were no race for an idle connection:
+// the server had closed a new one before it had any of the request.
+func (c Cell) ClosedNew() int { return c.Failures[string(closedNew)] }
 
 // Failed is how many failed.
 func (c Cell) Failed() (n int) {
@@ -72,7 +77,8 @@ func (p PeerReport) Total() Cell {
 
 // report sums up, given how often the server says that it has processed each id.
 func (c *campaign) report(processed map[string]int) PeerReport {
-	r := PeerReport{Name: c.peer.Name, Safe: c.peer.Safe, Ours: c.peer.Ours, Dials: c.peer.dials.Load()}
+	r := PeerReport{Name: c.peer.Name, Safe: c.peer.Safe, Ours: c.peer.Ours, Dials: c.peer.dials.Load(),
+		Unlearned: int(c.unlearned.Load())}
 	if c.peer.countless {
 		r.Dials = -1
 	}
