@@ -46,7 +46,11 @@ func (p *Probe) State() State {
 
 func (p *Probe) lookAt(fd uintptr) {
 	p.poll[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-	switch n, err := unix.Poll(p.poll[:], 0); {
+	n, err := unix.Poll(p.poll[:], 0)
+	for err == unix.EINTR { // it says so though it does not wait; the runtime sends signals
+		n, err = unix.Poll(p.poll[:], 0)
+	}
+	switch {
 	case err != nil:
 		p.state = Unknown
 	case n == 0:
