@@ -6,5 +6,5 @@
 // They take minutes, and run only when the environment says how many requests a
 // row shall have (.ci/run says 600):
 //
-//	TTLPOOL_AIM=20000 go test -v -timeout 30m ./internal/aim
+//	TTLPOOL_AIM=20000 go test -v -timeout 60m ./internal/aim
 package aim

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "internal/aim: NOTHING WAS RUN: set "+aimVariable+", to 600 for a short measurement")
 		return
 	}
+	if n, err := strconv.Atoi(os.Getenv(aimVariable)); err == nil {
+		fmt.Fprintf(os.Stderr, "internal/aim: %d requests a row, planned to take %v on a machine with nothing else to do\n", n, planned(n))
+	}
 	log.SetOutput(io.Discard) // http.Transport tells of each byte that it did not expect
 	goleak.VerifyTestMain(m)
 }
@@ -38,6 +41,13 @@ func requests(t *testing.T) int {
 	require.NoError(t, err, aimVariable)
 	require.Positive(t, n, aimVariable)
 	return n
+}
+
+// planned is how long so many requests a row take: mostly what the servers' idle
+// timeouts and restarts take, of 50 rows. Small ones run side by side.
+func planned(n int) time.Duration {
+	const start, each = time.Minute, 85 * time.Millisecond
+	return (start + time.Duration(n)*each).Round(time.Minute)
 }
 
 // eventually waits for a condition that no channel tells of.

@@ -79,22 +79,24 @@ func onAll(t *testing.T, test func(*testing.T, path)) {
 	onEach(t, test, near, distant, nearAlone, distantAlone)
 }
 
-// onEach runs the test on each path: side by side where the campaigns are so
-// small that the machine stays as idle as one large one leaves it.
+// onEach runs the test on each path.
 func onEach(t *testing.T, test func(*testing.T, path), ways ...way) {
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
-			if requests(t) <= small {
-				t.Parallel()
-			}
+			sideBySide(t)
 			test(t, w.to(t))
 		})
 	}
 }
 
-// small is a number of requests for which a campaign has a quarter of the
-// workers of a large one.
-const small = 600
+// sideBySide lets tests run at once whose campaigns are so small that the
+// machine stays as idle as one large one leaves it.
+func sideBySide(t *testing.T) {
+	const small = 600 // requests, for which there are a quarter of the workers
+	if requests(t) <= small {
+		t.Parallel()
+	}
+}
 
 // lead is how long before the peer's act the aim begins: two round trips, which
 // on loopback are those of the scheduler.

@@ -29,21 +29,24 @@ func (s *realServer) times(id string) int        { return s.processed()[id] }
 // apachectl graceful, nginx -s reload. Each time all idle connections are closed,
 // some time after the signal.
 func TestReload(t *testing.T) {
-	const timeout = time.Second
 	servers := []struct {
-		name string
-		kind realtest.Kind
+		name  string
+		kind  func(timeout time.Duration) realtest.Kind
+		every time.Duration
 	}{
-		{"apachectl graceful", realtest.Apache{KeepAliveTimeout: timeout}},
-		{"nginx -s reload", realtest.Nginx{KeepAliveTimeout: timeout}},
+		// It makes 1,500 threads each time.
+		{"apachectl graceful", func(d time.Duration) realtest.Kind { return realtest.Apache{KeepAliveTimeout: d} }, 2 * time.Second},
+		{"nginx -s reload", func(d time.Duration) realtest.Kind { return realtest.Nginx{KeepAliveTimeout: d} }, time.Second},
 	}
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, p path) { reload(t, p, server.kind, timeout) }, near, nearAlone)
+			sideBySide(t)
+			onEach(t, func(t *testing.T, p path) { reload(t, p, server.kind(server.every), server.every) }, near, nearAlone)
 		})
 	}
 }
 
+// reload has the server reload as often as its idle timeout is long.
 func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
 	srv := &realServer{Server: realtest.Start(t, kind), timeout: timeout}
 	srv.processed = sync.OnceValue(func() map[string]int {
@@ -55,7 +58,7 @@ func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
 	closes := &closes{}
 	us, them := ours(t, p, srv, ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: closes.note})), theirs(t, p, srv)
 	n := requests(t)
-	// There is a reload each second, so there are more workers for more calls.
+	// There is not a reload each moment, so there are more workers for more calls.
 	addresses := min(max(n/150, 1), 8)
 	c := &campaign{server: srv, calls: n, workers: addresses * perAddress, perLane: perAddress, methods: both}
 	teach(t, c, us)
