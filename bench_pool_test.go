@@ -16,34 +16,30 @@ import (
 // What a checkout and a return cost, by how many do it at once, over how many
 // addresses, with how many idle connections.
 func BenchmarkPoolGetRelease(b *testing.B) {
-	for _, size := range []struct{ goroutines, addresses, idle int }{
-		{1, 1, 1},
-		{1, 1, 1_000},
-		{1, 1, 100_000},
-		{1, 10_000, 10_000},
-		{1, 10_000, 100_000},
-		{8, 1, 8},
-		{8, 1, 100_000},
-		{8, 10_000, 100_000},
-		{64, 1, 64},
-		{64, 1, 100_000},
-		{64, 10_000, 100_000},
+	for _, held := range []struct{ addresses, idle int }{
+		{1, 64},
+		{1, 1_000},
+		{1, 100_000},
+		{10_000, 10_000},
+		{10_000, 100_000},
 	} {
-		name := fmt.Sprintf("goroutines=%d/addresses=%d/idle=%d", size.goroutines, size.addresses, size.idle)
-		b.Run(name, func(b *testing.B) {
-			p, addresses := idlePool(b, size.addresses, size.idle)
-			b.ReportAllocs()
-			b.ResetTimer()
-			inParallel(b, size.goroutines, func(worker, n int) {
-				for i := range n {
-					c, err := p.Get(context.Background(), "tcp", addresses[(i*size.goroutines+worker)%len(addresses)])
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					c.Release()
-				}
-			})
+		b.Run(fmt.Sprintf("addresses=%d/idle=%d", held.addresses, held.idle), func(b *testing.B) {
+			p, addresses := idlePool(b, held.addresses, held.idle)
+			for _, goroutines := range []int{1, 4, 16, 64} {
+				b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
+					b.ReportAllocs()
+					inParallel(b, goroutines, func(worker, n int) {
+						for i := range n {
+							c, err := p.Get(context.Background(), "tcp", addresses[(i*goroutines+worker)%len(addresses)])
+							if err != nil {
+								b.Error(err)
+								return
+							}
+							c.Release()
+						}
+					})
+				})
+			}
 		})
 	}
 }
@@ -97,6 +93,22 @@ func BenchmarkPoolSweep(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// What a sweep costs that finds everything due, without the closing.
+func BenchmarkPoolSweepAll(b *testing.B) {
+	const idle = 100_000
+	b.ReportAllocs()
+	for range b.N {
+		b.StopTimer()
+		p, _ := idlePool(b, 1, idle)
+		b.StartTimer()
+		victims, _ := p.SweepAt(2 * time.Hour)
+		b.StopTimer()
+		require.Len(b, victims, idle)
+		require.NoError(b, p.Close())
+		b.StartTimer()
 	}
 }
 

@@ -23,39 +23,50 @@ type subject struct {
 	n       int // exchanges that take about as long as one measurement shall
 }
 
+func measureLatency(b *bench) error {
+	for _, r := range rows {
+		if !b.rows.matches(r.name) {
+			continue
+		}
+		b.progress(r.name)
+		if err := b.measureRow(r); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		b.show(r.name, "ns/op", "cpu-ns/op", "B/op", "allocs/op")
+	}
+	return nil
+}
+
 // measureRow lets all clients that can do the job do it in turn, round after
 // round, so that what changes on the machine meanwhile meets all of them.
-func measureRow(set *results.Set, r row, clients []*client.Client, rounds int, length time.Duration) error {
+func (b *bench) measureRow(r row) error {
 	s, err := server.Start()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	var subjects []*subject
-	for _, c := range clients {
-		if !c.Can(r.job) {
-			continue
-		}
-		workers, stop, err := c.Start(r.job, s)
+	for _, c := range b.who(r.job, client.All...) {
+		workers, stop, err := c.Start(r.job, s.Addresses)
 		if err != nil {
-			return fmt.Errorf("%s: %s: %w", r.name, c.Name, err)
+			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		defer stop()
 		subject := &subject{client: c, workers: workers}
-		if err := subject.calibrate(r.job, length); err != nil {
-			return fmt.Errorf("%s: %s: %w", r.name, c.Name, err)
+		if err := subject.calibrate(r.job, b.length); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		subjects = append(subjects, subject)
 	}
-	for round := range rounds {
+	for round := range b.rounds {
 		for i := range subjects {
-			subject := subjects[(round+i)%len(subjects)]
-			values, err := subject.run(subject.n)
-			if err == nil {
-				err = set.Add(results.Key{Section: latency, Row: r.name, Client: subject.client.Name}, subject.n, values...)
-			}
+			s := subjects[(round+i)%len(subjects)]
+			values, err := s.run(s.n)
 			if err != nil {
-				return fmt.Errorf("%s: %s: %w", r.name, subject.client.Name, err)
+				return fmt.Errorf("%s: %w", s.client.Name, err)
+			}
+			if err := b.add(r.name, s.client.Name, s.n, values...); err != nil {
+				return err
 			}
 		}
 	}
@@ -65,12 +76,12 @@ func measureRow(set *results.Set, r row, clients []*client.Client, rounds int, l
 // calibrate opens the connections and finds out how many exchanges fill the
 // length of a sample.
 func (s *subject) calibrate(j client.Job, length time.Duration) error {
-	if err := s.share(2 * max(j.Workers, j.Hosts)); err != nil {
+	if err := share(s.workers, 2*max(j.Workers, j.Hosts)); err != nil {
 		return err
 	}
 	for s.n = max(j.Workers, j.Hosts); ; s.n *= 2 {
 		begun := time.Now()
-		if err := s.share(s.n); err != nil {
+		if err := share(s.workers, s.n); err != nil {
 			return err
 		}
 		if whole := time.Since(begun); whole > length/4 {
@@ -86,7 +97,7 @@ func (s *subject) run(n int) ([]results.Value, error) {
 	runtime.GC() // what others have left behind is not this one's to collect
 	runtime.ReadMemStats(&before)
 	cpu, begun := cpuTime(), time.Now()
-	err := s.share(n)
+	err := share(s.workers, n)
 	took, used := time.Since(begun), cpuTime()-cpu
 	runtime.ReadMemStats(&after)
 	return []results.Value{
@@ -99,19 +110,19 @@ func (s *subject) run(n int) ([]results.Value, error) {
 
 // share lets the workers do n exchanges. A single one does them on this
 // goroutine.
-func (s *subject) share(n int) error {
-	if len(s.workers) == 1 {
-		return repeat(s.workers[0], n)
+func share(workers []client.Worker, n int) error {
+	if len(workers) == 1 {
+		return repeat(workers[0], n)
 	}
 	var (
 		running sync.WaitGroup
 		mu      sync.Mutex // guards failed
 		failed  error
 	)
-	for i, w := range s.workers {
-		share := (n + i) / len(s.workers)
+	for i, w := range workers {
+		part := (n + i) / len(workers)
 		running.Go(func() {
-			if err := repeat(w, share); err != nil {
+			if err := repeat(w, part); err != nil {
 				mu.Lock()
 				failed = err
 				mu.Unlock()

@@ -4,7 +4,9 @@ package client
 
 import (
 	"fmt"
+	"net/http"
 
+	"github.com/ttlpool/ttlpool"
 	"github.com/ttlpool/ttlpool/bench/internal/server"
 )
 
@@ -37,8 +39,9 @@ const (
 	HTTP2          // over TLS 1.3
 )
 
-func (j Job) address(s *server.Server) string {
-	return map[Protocol]string{HTTP1: s.Plain, HTTPS: s.TLS, HTTP2: s.HTTP2}[j.Protocol]
+// Address is where the job's protocol is spoken.
+func (j Job) Address(a server.Addresses) string {
+	return map[Protocol]string{HTTP1: a.Plain, HTTPS: a.TLS, HTTP2: a.HTTP2}[j.Protocol]
 }
 
 // Client does jobs.
@@ -47,7 +50,11 @@ type Client struct {
 
 	// Start makes a client of its own for the job. A worker may be used by one
 	// goroutine at a time; stop ends what Start has begun.
-	Start func(Job, *server.Server) (workers []Worker, stop func(), err error)
+	Start func(Job, server.Addresses) (workers []Worker, stop func(), err error)
+
+	// RoundTripper makes an http.RoundTripper with the settings of base, or is
+	// nil for clients that are none.
+	RoundTripper func(base *http.Transport) (t http.RoundTripper, stop func(), err error)
 
 	can func(Job) bool
 }
@@ -62,11 +69,29 @@ func (c *Client) Can(j Job) bool { return c.can == nil || c.can(j) }
 var (
 	Raw       = &Client{Name: "raw socket", Start: startRaw, can: rawCan}
 	FastHTTP  = &Client{Name: "fasthttp", Start: startFastHTTP, can: fastHTTPCan}
-	Transport = &Client{Name: "http.Transport", Start: startTransport}
-	TTLPool   = &Client{Name: "ttlpool", Start: startTTLPool}
+	Transport = roundTripper("http.Transport", func(base *http.Transport) (http.RoundTripper, func(), error) {
+		return base, base.CloseIdleConnections, nil
+	})
+	TTLPool = roundTripper("ttlpool", func(base *http.Transport) (http.RoundTripper, func(), error) {
+		t, err := ttlpool.NewTransport(ttlpool.WithBase(base))
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, func() { _ = t.Close() }, nil
+	})
 
 	All = []*Client{Raw, FastHTTP, Transport, TTLPool}
 )
+
+// Named returns the client of that name.
+func Named(name string) (*Client, error) {
+	for _, c := range All {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no client %q", name)
+}
 
 // hostNames are the hosts of a job. All of them are the one server.
 func hostNames(j Job, address string) []string {
@@ -83,4 +108,12 @@ func hostNames(j Job, address string) []string {
 // shortAnswer is the error of an answer that is not the one asked for.
 func shortAnswer(path string, got, want int) error {
 	return fmt.Errorf("the answer to %s has %d bytes, not %d", path, got, want)
+}
+
+// Scheme is that of the job's URLs.
+func (j Job) Scheme() string {
+	if j.Protocol == HTTP1 {
+		return "http://"
+	}
+	return "https://"
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"strings"
 
@@ -25,8 +26,8 @@ type fastHTTPWorker struct {
 	job     Job
 }
 
-func startFastHTTP(j Job, s *server.Server) ([]Worker, func(), error) {
-	address := j.address(s)
+func startFastHTTP(j Job, a server.Addresses) ([]Worker, func(), error) {
+	address := j.Address(a)
 	client := &fasthttp.Client{
 		MaxConnsPerHost:          2 * j.Workers,
 		NoDefaultUserAgentHeader: true,
@@ -47,12 +48,12 @@ func newFastHTTPWorker(client *fasthttp.Client, j Job, address string, number in
 		request: &fasthttp.Request{},
 		answer:  &fasthttp.Response{},
 		content: bytes.Repeat([]byte("x"), j.Body),
-		want:    len(server.Answers[j.Path].Body),
+		want:    len(server.Find(j.Path).Body),
 		next:    number,
 		job:     j,
 	}
 	for _, host := range hostNames(j, address) {
-		w.hosts = append(w.hosts, scheme(j)+host+j.Path)
+		w.hosts = append(w.hosts, j.Scheme()+host+j.Path)
 	}
 	w.request.Header.Set("User-Agent", "Go-http-client/1.1")
 	w.request.Header.Set("Accept-Encoding", "gzip")
@@ -81,6 +82,9 @@ func (w *fastHTTPWorker) Exchange() error {
 	}
 	if err := w.client.Do(w.request, w.answer); err != nil {
 		return err
+	}
+	if code := w.answer.StatusCode(); code != fasthttp.StatusOK {
+		return fmt.Errorf("status %d", code)
 	}
 	body := w.answer.Body()
 	if strings.EqualFold(string(w.answer.Header.Peek("Content-Encoding")), "gzip") {

@@ -24,7 +24,7 @@ type rawWorker struct {
 	job     Job
 }
 
-func startRaw(j Job, s *server.Server) ([]Worker, func(), error) {
+func startRaw(j Job, a server.Addresses) ([]Worker, func(), error) {
 	var all []net.Conn
 	stop := func() {
 		for _, c := range all {
@@ -33,9 +33,9 @@ func startRaw(j Job, s *server.Server) ([]Worker, func(), error) {
 	}
 	workers := make([]Worker, j.Workers)
 	for i := range workers {
-		w := &rawWorker{request: rawRequest(j, j.address(s)), buf: make([]byte, readSize), job: j}
-		for range max(1, j.Hosts/j.Workers) {
-			c, err := dialRaw(j, s)
+		w := &rawWorker{request: rawRequest(j, j.Address(a)), buf: make([]byte, readSize), job: j}
+		for range max(1, j.Hosts/j.Workers) { // which has no meaning here but as many connections
+			c, err := dialRaw(j, a)
 			if err != nil {
 				stop()
 				return nil, nil, err
@@ -47,8 +47,8 @@ func startRaw(j Job, s *server.Server) ([]Worker, func(), error) {
 	return workers, stop, nil
 }
 
-func dialRaw(j Job, s *server.Server) (net.Conn, error) {
-	c, err := net.Dial("tcp", j.address(s))
+func dialRaw(j Job, a server.Addresses) (net.Conn, error) {
+	c, err := net.Dial("tcp", j.Address(a))
 	if err != nil || j.Protocol == HTTP1 {
 		return c, err
 	}
@@ -81,7 +81,7 @@ func (w *rawWorker) Exchange() error {
 	if _, err := c.Write(w.request); err != nil {
 		return err
 	}
-	want := server.Answers[w.job.Path].Len()
+	want := server.Find(w.job.Path).Len()
 	for got := 0; got < want; {
 		n, err := c.Read(w.buf)
 		if err != nil {
@@ -92,4 +92,30 @@ func (w *rawWorker) Exchange() error {
 		}
 	}
 	return nil
+}
+
+// HoldRaw opens so many connections, uses each once, and keeps nothing but
+// them.
+func HoldRaw(j Job, a server.Addresses, connections int) (release func(), err error) {
+	conns := make([]net.Conn, 0, connections)
+	release = func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}
+	w := &rawWorker{request: rawRequest(j, j.Address(a)), buf: make([]byte, readSize), job: j}
+	for range connections {
+		c, err := dialRaw(j, a)
+		if err != nil {
+			release()
+			return nil, err
+		}
+		conns = append(conns, c)
+		w.conns, w.next = []net.Conn{c}, 0
+		if err := w.Exchange(); err != nil {
+			release()
+			return nil, err
+		}
+	}
+	return release, nil
 }

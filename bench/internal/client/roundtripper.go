@@ -10,26 +10,26 @@ import (
 	"net/http/httptrace"
 	"time"
 
-	"github.com/ttlpool/ttlpool"
 	"github.com/ttlpool/ttlpool/bench/internal/server"
 )
 
 // readSize is how much a worker reads at once, as io.Copy does.
 const readSize = 32 << 10
 
-func startTransport(j Job, s *server.Server) ([]Worker, func(), error) {
-	t := Base(j.address(s), 2*j.Workers)
-	workers, cancel := roundTrippers(t, j, s)
-	return workers, func() { cancel(); t.CloseIdleConnections() }, nil
-}
-
-func startTTLPool(j Job, s *server.Server) ([]Worker, func(), error) {
-	t, err := ttlpool.NewTransport(ttlpool.WithBase(Base(j.address(s), 2*j.Workers)))
-	if err != nil {
-		return nil, nil, err
+// roundTripper is a client that is an http.RoundTripper.
+func roundTripper(name string, make func(*http.Transport) (http.RoundTripper, func(), error)) *Client {
+	return &Client{
+		Name:         name,
+		RoundTripper: make,
+		Start: func(j Job, a server.Addresses) ([]Worker, func(), error) {
+			t, stop, err := make(Base(j.Address(a), 2*j.Workers))
+			if err != nil {
+				return nil, nil, err
+			}
+			workers, cancel := RoundTrippers(t, j, a)
+			return workers, func() { cancel(); stop() }, nil
+		},
 	}
-	workers, cancel := roundTrippers(t, j, s)
-	return workers, func() { cancel(); _ = t.Close() }, nil
 }
 
 // Base is the http.Transport that is measured, and that ttlpool takes its
@@ -64,8 +64,8 @@ type roundTripWorker struct {
 	job       Job
 }
 
-// roundTrippers makes the workers of a job. All their contexts end with cancel.
-func roundTrippers(t http.RoundTripper, j Job, s *server.Server) (workers []Worker, cancel context.CancelFunc) {
+// RoundTrippers makes the workers of a job. All their contexts end with cancel.
+func RoundTrippers(t http.RoundTripper, j Job, a server.Addresses) (workers []Worker, cancel context.CancelFunc) {
 	all, cancel := context.WithCancel(context.Background())
 	workers = make([]Worker, j.Workers)
 	for i := range workers {
@@ -74,25 +74,18 @@ func roundTrippers(t http.RoundTripper, j Job, s *server.Server) (workers []Work
 			next:      i,
 			ctx:       contextFor(all, j),
 			buf:       make([]byte, readSize),
-			want:      len(server.Answers[j.Path].Body),
+			want:      len(server.Find(j.Path).Body),
 			job:       j,
 		}
 		if j.Body > 0 {
 			w.body = newBody(j)
 		}
-		for _, host := range hostNames(j, j.address(s)) {
-			w.requests = append(w.requests, w.newRequest(scheme(j)+host+j.Path))
+		for _, host := range hostNames(j, j.Address(a)) {
+			w.requests = append(w.requests, w.newRequest(j.Scheme()+host+j.Path))
 		}
 		workers[i] = w
 	}
 	return workers, cancel
-}
-
-func scheme(j Job) string {
-	if j.Protocol == HTTP1 {
-		return "http://"
-	}
-	return "https://"
 }
 
 // contextFor is the context of a worker's requests. One that can be cancelled is

@@ -5,6 +5,8 @@ package results
 import (
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -24,12 +26,13 @@ type Value struct {
 type Set struct {
 	keys   []Key // in the order in which they came first
 	series map[Key]map[string][]float64
+	config map[string]string
 	out    *benchfmt.Writer // or nil
 }
 
 // NewSet returns an empty set that writes down what is added, unless out is nil.
 func NewSet(out io.Writer) *Set {
-	s := &Set{series: make(map[Key]map[string][]float64)}
+	s := &Set{series: make(map[Key]map[string][]float64), config: make(map[string]string)}
 	if out != nil {
 		s.out = benchfmt.NewWriter(out)
 	}
@@ -111,6 +114,18 @@ func (s *Set) Ratio(k, to Key, unit string) (ratio float64, ok bool) {
 	return benchmath.AssumeNothing.Summary(sample, 0.95).Center, true
 }
 
+// Largest is the largest of a series, or NaN.
+func (s *Set) Largest(k Key, unit string) float64 {
+	values := s.series[k][unit]
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	return slices.Max(values)
+}
+
+// Config is what was read of the circumstances under a key, or empty.
+func (s *Set) Config(key string) string { return s.config[key] }
+
 // Read adds what is written down in the format of Go benchmarks.
 func (s *Set) Read(in io.Reader, name string) error {
 	r := benchfmt.NewReader(in, name)
@@ -121,20 +136,27 @@ func (s *Set) Read(in io.Reader, name string) error {
 			if !ok {
 				return fmt.Errorf("%s: %s is no name of ours", name, record.Name)
 			}
-			var values []Value
-			for _, v := range record.Values {
-				if v.OrigUnit != "" { // benchfmt keeps times in seconds
-					values = append(values, Value{v.OrigValue, v.OrigUnit})
-				} else {
-					values = append(values, Value{v.Value, v.Unit})
-				}
+			s.keep(k, Values(record))
+			for _, c := range record.Config {
+				s.config[c.Key] = string(c.Value)
 			}
-			s.keep(k, values)
 		case *benchfmt.SyntaxError:
 			return record
 		}
 	}
 	return r.Err()
+}
+
+// Values are those of one line, in the units in which they are written.
+func Values(record *benchfmt.Result) []Value {
+	values := make([]Value, len(record.Values))
+	for i, v := range record.Values {
+		values[i] = Value{v.Value, v.Unit}
+		if v.OrigUnit != "" { // benchfmt makes seconds of nanoseconds
+			values[i] = Value{v.OrigValue, v.OrigUnit}
+		}
+	}
+	return values
 }
 
 // The names are those of benchmarks, which contain no space, and a slash only

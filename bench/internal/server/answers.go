@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // Answer is a response that the server holds ready, by path.
@@ -25,13 +26,22 @@ const (
 	Gzip    = "/gzip"    // 64 KiB of text, compressed
 )
 
-// Answers are all answers there are. They must not be changed.
-var Answers = map[string]*Answer{
-	Small:   whole([]byte("Hello, World!")),
-	KiB64:   whole(text(64 << 10)),
-	MiB10:   whole(text(10 << 20)),
-	Chunked: chunked(text(4<<10), 1<<10),
-	Gzip:    compressed(text(64 << 10)),
+// answers are all answers there are. Each is made when it is first asked for, so
+// that a process does not hold those that it has no use for.
+var answers = map[string]func() *Answer{
+	Small:   sync.OnceValue(func() *Answer { return whole([]byte("Hello, World!")) }),
+	KiB64:   sync.OnceValue(func() *Answer { return whole(text(64 << 10)) }),
+	MiB10:   sync.OnceValue(func() *Answer { return whole(text(10 << 20)) }),
+	Chunked: sync.OnceValue(func() *Answer { return chunked(text(4<<10), 1<<10) }),
+	Gzip:    sync.OnceValue(func() *Answer { return compressed(text(64 << 10)) }),
+}
+
+// Find returns the answer at a path, or nil. It must not be changed.
+func Find(path string) *Answer {
+	if made := answers[path]; made != nil {
+		return made()
+	}
+	return nil
 }
 
 // A head such as servers send it, with a date that stands still.

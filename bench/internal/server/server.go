@@ -11,20 +11,28 @@ import (
 	"sync"
 )
 
+// Addresses are where a server listens.
+type Addresses struct {
+	Plain string // HTTP/1.1
+	TLS   string // HTTP/1.1 over TLS 1.3
+	HTTP2 string // over TLS 1.3, by net/http
+}
+
 // Server listens on loopback. All its connections end with Close.
 type Server struct {
-	Plain string // address, HTTP/1.1
-	TLS   string // address, HTTP/1.1 over TLS 1.3
-	HTTP2 string // address, HTTP/2 over TLS 1.3, by net/http
-
+	Addresses
 	listeners []net.Listener
 	http2     *http.Server
 	running   sync.WaitGroup
+	gathering gathering
 
 	mu     sync.Mutex // guards the rest; nothing blocks under it
 	conns  map[net.Conn]struct{}
 	closed bool
 }
+
+// plain is the listener for HTTP/1.1 among the others.
+const plain = 0
 
 // Start starts a server.
 func Start() (*Server, error) {
@@ -69,11 +77,33 @@ func (s *Server) Close() error {
 		_ = l.Close()
 	}
 	_ = s.http2.Close()
+	s.gathering.close()
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	s.Disconnect()
 	s.running.Wait()
+	return nil
+}
+
+// Connections is how many connections of HTTP/1.1 are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Restart is what the clients of plain HTTP/1.1 see when a server is restarted:
+// nobody listens, all connections are closed, and somebody listens again.
+func (s *Server) Restart() error {
+	_ = s.listeners[plain].Close()
+	s.Disconnect()
+	l, err := net.Listen("tcp", s.Plain)
+	if err != nil {
+		return err
+	}
+	s.listeners[plain] = l
+	s.running.Go(func() { s.accept(l) })
 	return nil
 }
 
@@ -103,7 +133,7 @@ func (s *Server) accept(l net.Listener) {
 		}
 		s.running.Go(func() {
 			defer s.remove(c)
-			(&session{conn: c, buf: make([]byte, 16<<10)}).serve()
+			(&session{conn: c, gathering: &s.gathering, buf: make([]byte, 16<<10)}).serve()
 		})
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"strconv"
 )
 
-// session is one connection. It allocates nothing once it is made.
+// session is one connection. It allocates nothing once it is made,
+// unless requests gather.
 type session struct {
-	conn net.Conn
-	buf  []byte
-	n    int // bytes of buf that have been read and not used
+	conn      net.Conn
+	gathering *gathering
+	buf       []byte
+	n         int // bytes of buf that have been read and not used
 }
 
 var (
@@ -31,11 +33,17 @@ func (s *session) serve() {
 		if !ok {
 			return
 		}
-		a := Answers[string(path)]
-		if a == nil || !s.skipBody(head) {
+		made := answers[string(path)] // which is not copied for that
+		if made == nil {
+			if !s.gathering.await(string(path)) {
+				return
+			}
+			made = answers[Small]
+		}
+		if !s.skipBody(head) {
 			return
 		}
-		if _, err := s.conn.Write(a.wire); err != nil {
+		if _, err := s.conn.Write(made().wire); err != nil {
 			return
 		}
 	}

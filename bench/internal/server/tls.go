@@ -35,7 +35,7 @@ func http2Server() *http.Server {
 	return &http.Server{
 		ErrorLog: log.New(io.Discard, "", 0), // of connections that a client closes
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			a := Answers[req.URL.Path]
+			a := Find(req.URL.Path)
 			if a == nil {
 				http.NotFound(w, req)
 				return

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ttlpool/ttlpool/bench/internal/client"
+	"github.com/ttlpool/ttlpool/bench/internal/results"
+)
+
+// section is one of the tables.
+type section struct {
+	name    string
+	measure func(*bench) error
+}
+
+// sections are all there are, in the order in which they are measured.
+var sections []section
+
+func init() { // because measuring refers to them
+	sections = []section{
+		{latency, measureLatency},
+		{cpu, measureCPU},
+		{proxy, measureProxy},
+		{poolAlone, measurePool},
+		{idle, measureIdle},
+		{hangUp, measureHangUp},
+		{tail, measureTail},
+	}
+}
+
+func sectionNames() string {
+	names := []string{latency, cpu, proxy, poolAlone, idle, hangUp, tail}
+	return strings.Join(names, ", ")
+}
+
+// bench is one run of measurements.
+type bench struct {
+	*options
+	set     *results.Set
+	begun   time.Time
+	section string
+}
+
+// measure measures what the options ask for.
+func measure(o *options) error {
+	name := o.raw
+	if name == "" && o.whole() {
+		name = filepath.Join(o.docs, measurementsFile)
+	}
+	var out io.Writer
+	if name != "" {
+		f, err := os.Create(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := fmt.Fprint(f, machineInfo()); err != nil {
+			return err
+		}
+		out = f
+	}
+	b := &bench{options: o, set: results.NewSet(out), begun: time.Now()}
+	for _, s := range sections {
+		if !o.sections.matches(s.name) {
+			continue
+		}
+		b.section = s.name
+		if err := s.measure(b); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	if o.raw == "" && o.whole() {
+		return writeReport(o.docs)
+	}
+	return nil
+}
+
+// who are those of the clients that are asked for and can do the job.
+func (b *bench) who(j client.Job, among ...*client.Client) []*client.Client {
+	var who []*client.Client
+	for _, c := range among {
+		if b.clients.matches(c.Name) && c.Can(j) {
+			who = append(who, c)
+		}
+	}
+	return who
+}
+
+// add keeps one measurement of n operations of the section that is running.
+func (b *bench) add(row, client string, n int, values ...results.Value) error {
+	return b.set.Add(results.Key{Section: b.section, Row: row, Client: client}, n, values...)
+}
+
+// progress says what is being measured.
+func (b *bench) progress(row string) {
+	fmt.Printf("%4.0f s  %s: %s\n", time.Since(b.begun).Seconds(), b.section, row)
+}
+
+// show prints what has been measured of a row.
+func (b *bench) show(row string, units ...string) {
+	for _, c := range b.set.Clients(b.section) {
+		k := results.Key{Section: b.section, Row: row, Client: c}
+		line := fmt.Sprintf("          %-16s", c)
+		measured := false
+		for _, unit := range units {
+			s, ok := b.set.Summary(k, unit)
+			if !ok {
+				continue
+			}
+			measured = true
+			line += fmt.Sprintf("  %s %s ±%s", quantity(s.Center), unit, s.PctRangeString())
+			if ratio, ok := b.set.Ratio(k, results.Key{Section: b.section, Row: row, Client: client.Transport.Name}, unit); ok && c != client.Transport.Name && ratio > 0 {
+				line += fmt.Sprintf(" (%.2f)", ratio)
+			}
+		}
+		if measured {
+			fmt.Println(line)
+		}
+	}
+}
