@@ -63,7 +63,7 @@ MinSpareServers 32
 MaxSpareServers 512
 MaxRequestWorkers 512
 {{else}}
-ServerLimit {{.Kind.Processes}}
+ServerLimit {{.Kind.Slots}}
 StartServers {{.Kind.Processes}}
 ThreadLimit 256
 ThreadsPerChild 256
@@ -114,10 +114,11 @@ func (a Apache) start(s *site) (running, error) {
 	settings := struct {
 		Apache
 		Workers      int
+		Slots        int // for processes: those of before a reload end when their connections do
 		BackendPaths []string
 		Modules      []apacheModule
 		User         any
-	}{a, 256 * a.Processes, backendPaths(a.BackendPools), a.modules(), user}
+	}{a, 256 * a.Processes, 4 * a.Processes, backendPaths(a.BackendPools), a.modules(), user}
 	if err := s.write("httpd.conf", apacheConfiguration, settings); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type Nginx struct {
 	BackendIdle        int           // idle connections that each worker keeps to it; 0: none, HTTP/1.0
 	BackendIdleTimeout time.Duration // of these
 	BackendPools       int           // so many pools of connections to the Backend, for /0/, /1/ and so on; 0: one for all
+	Unbuffered         bool          // bodies pass to and from it as they come, and of any size
 }
 
 func (n Nginx) facts() facts {
@@ -57,9 +58,12 @@ http {
 		{{if .Kind.Backend}}{{range $i, $path := .Kind.Paths}}
 		location {{$path}} {
 			proxy_pass http://backend{{$i}};
-			{{if $.Kind.BackendIdle}}
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
+			{{if or $.Kind.BackendIdle $.Kind.Unbuffered}}proxy_http_version 1.1;{{end}}
+			{{if $.Kind.BackendIdle}}proxy_set_header Connection "";{{end}}
+			{{if $.Kind.Unbuffered}}
+			client_max_body_size 0;
+			proxy_request_buffering off;
+			proxy_buffering off;
 			{{end}}
 		}
 		{{end}}{{else}}

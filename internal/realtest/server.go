@@ -61,8 +61,8 @@ var ErrNoReload = errors.New("it cannot be reloaded")
 
 const (
 	startTimeout = 20 * time.Second
-	stopTimeout  = 10 * time.Second
-	startTries   = 3 // another process may take the port that was found free
+	stopTimeout  = 20 * time.Second // httpd gives its processes nine, then kills them
+	startTries   = 3                // another process may take the port that was found free
 )
 
 // Start runs a server until the end of the test at the latest. If the test has
