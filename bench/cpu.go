@@ -27,7 +27,7 @@ var cpuRows = []row{
 // cpuExchanges are as many as take a few tenths of a second.
 const cpuExchanges = 15_000
 
-func measureCPU(b *bench) error {
+func (b *bench) measureCPU() error {
 	s, addresses, err := startServer()
 	if err != nil {
 		return err

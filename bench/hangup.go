@@ -23,7 +23,7 @@ const (
 	hangUpConns = 10_000
 )
 
-func measureHangUp(b *bench) error {
+func (b *bench) measureHangUp() error {
 	if !b.rows.matches(hangUpRow) {
 		return nil
 	}

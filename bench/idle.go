@@ -8,6 +8,7 @@ import (
 
 	"github.com/ttlpool/ttlpool/bench/internal/child"
 	"github.com/ttlpool/ttlpool/bench/internal/client"
+	"github.com/ttlpool/ttlpool/bench/internal/figures"
 	"github.com/ttlpool/ttlpool/bench/internal/results"
 	"github.com/ttlpool/ttlpool/bench/internal/server"
 )
@@ -28,7 +29,7 @@ var idleProtocols = []struct {
 
 var idleCounts = []int{100, 1_000, 10_000}
 
-func measureIdle(b *bench) error {
+func (b *bench) measureIdle() error {
 	s, addresses, err := startServer()
 	if err != nil {
 		return err
@@ -36,7 +37,7 @@ func measureIdle(b *bench) error {
 	defer s.Stop()
 	for _, p := range idleProtocols {
 		for _, n := range idleCounts {
-			row := fmt.Sprintf("%s, %s connections", p.name, thousands(n))
+			row := fmt.Sprintf("%s, %s connections", p.name, figures.Thousands(n))
 			if !b.rows.matches(row) {
 				continue
 			}
@@ -59,24 +60,26 @@ func (b *bench) measureIdleRow(row string, arg idleArg) error {
 	for range rounds {
 		for _, c := range b.who(client.Job{}, client.Raw, client.Transport, client.TTLPool) {
 			arg.Client = c.Name
-			p, err := child.Start(idleRole, arg)
+			values, err := idleOf(arg)
 			if err != nil {
-				return err
-			}
-			defer p.Stop()
-			var values []results.Value
-			if err := p.Call("measure", &values); err != nil {
 				return err
 			}
 			if err := b.add(row, c.Name, arg.Connections, values...); err != nil {
 				return err
 			}
-			if err := p.Stop(); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+func idleOf(arg idleArg) (values []results.Value, err error) {
+	p, err := child.Start(idleRole, arg)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Stop()
+	err = p.Call("measure", &values)
+	return values, err
 }
 
 // idleRole is a client that holds idle connections.

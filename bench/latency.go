@@ -23,7 +23,7 @@ type subject struct {
 	n       int // exchanges that take about as long as one measurement shall
 }
 
-func measureLatency(b *bench) error {
+func (b *bench) measureLatency() error {
 	for _, r := range rows {
 		if !b.rows.matches(r.name) {
 			continue

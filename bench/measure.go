@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ttlpool/ttlpool/bench/internal/client"
+	"github.com/ttlpool/ttlpool/bench/internal/figures"
 	"github.com/ttlpool/ttlpool/bench/internal/results"
 )
 
@@ -19,22 +20,23 @@ type section struct {
 }
 
 // sections are all there are, in the order in which they are measured.
-var sections []section
-
-func init() { // because measuring refers to them
-	sections = []section{
-		{latency, measureLatency},
-		{cpu, measureCPU},
-		{proxy, measureProxy},
-		{poolAlone, measurePool},
-		{idle, measureIdle},
-		{hangUp, measureHangUp},
-		{tail, measureTail},
+func sections() []section {
+	return []section{
+		{latency, (*bench).measureLatency},
+		{cpu, (*bench).measureCPU},
+		{proxy, (*bench).measureProxy},
+		{poolAlone, (*bench).measurePool},
+		{idle, (*bench).measureIdle},
+		{hangUp, (*bench).measureHangUp},
+		{tail, (*bench).measureTail},
 	}
 }
 
 func sectionNames() string {
-	names := []string{latency, cpu, proxy, poolAlone, idle, hangUp, tail}
+	var names []string
+	for _, s := range sections() {
+		names = append(names, s.name)
+	}
 	return strings.Join(names, ", ")
 }
 
@@ -65,7 +67,7 @@ func measure(o *options) error {
 		out = f
 	}
 	b := &bench{options: o, set: results.NewSet(out), begun: time.Now()}
-	for _, s := range sections {
+	for _, s := range sections() {
 		if !o.sections.matches(s.name) {
 			continue
 		}
@@ -113,7 +115,7 @@ func (b *bench) show(row string, units ...string) {
 				continue
 			}
 			measured = true
-			line += fmt.Sprintf("  %s %s ±%s", quantity(s.Center), unit, s.PctRangeString())
+			line += fmt.Sprintf("  %s %s ±%s", figures.Quantity(s.Center), unit, s.PctRangeString())
 			if ratio, ok := b.set.Ratio(k, results.Key{Section: b.section, Row: row, Client: client.Transport.Name}, unit); ok && c != client.Transport.Name && ratio > 0 {
 				line += fmt.Sprintf(" (%.2f)", ratio)
 			}

@@ -19,7 +19,7 @@ const poolAlone = "Pool"
 
 const poolBenchmarks = "^BenchmarkPool"
 
-func measurePool(b *bench) error {
+func (b *bench) measurePool() error {
 	directory, err := os.MkdirTemp("", "ttlpool-bench")
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ var proxyRows = []row{
 
 const proxyExchanges = 5_000
 
-func measureProxy(b *bench) error {
+func (b *bench) measureProxy() error {
 	s, addresses, err := startServer()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ttlpool/ttlpool/bench/internal/client"
+	"github.com/ttlpool/ttlpool/bench/internal/figures"
 	"github.com/ttlpool/ttlpool/bench/internal/results"
 )
 
@@ -26,7 +27,7 @@ func ratio(set *results.Set, section, row, to, unit string) string {
 	if !ok {
 		return none
 	}
-	return bold(factor(r))
+	return bold(figures.Factor(r))
 }
 
 func ratioTo(set *results.Set, section, row, to, unit string) (float64, bool) {
@@ -59,7 +60,7 @@ func latencyTable(set *results.Set) string {
 	for _, row := range set.Rows(latency) {
 		cells := []string{row}
 		for _, c := range client.All {
-			cells = append(cells, cell(set, latency, row, c.Name, "ns/op", duration))
+			cells = append(cells, cell(set, latency, row, c.Name, "ns/op", figures.Duration))
 		}
 		spread, _ := set.Summary(results.Key{Section: latency, Row: row, Client: client.TTLPool.Name}, "ns/op")
 		m.row(append(cells, spread.PctRangeString(),
@@ -74,8 +75,8 @@ func allocationsTable(set *results.Set) string {
 	for _, row := range set.Rows(latency) {
 		cells := []string{row}
 		for _, c := range client.All {
-			allocs := cell(set, latency, row, c.Name, "allocs/op", whole)
-			if per := cell(set, latency, row, c.Name, "B/op", size); allocs != none {
+			allocs := cell(set, latency, row, c.Name, "allocs/op", figures.Whole)
+			if per := cell(set, latency, row, c.Name, "B/op", figures.Size); allocs != none {
 				allocs += ", " + per
 			}
 			cells = append(cells, allocs)
@@ -90,11 +91,11 @@ func cpuTable(set *results.Set) string {
 	for _, row := range set.Rows(cpu) {
 		cells := []string{row}
 		for _, c := range client.All {
-			cells = append(cells, cell(set, cpu, row, c.Name, "cpu-ns/op", duration))
+			cells = append(cells, cell(set, cpu, row, c.Name, "cpu-ns/op", figures.Duration))
 		}
 		m.row(append(cells, ratio(set, cpu, row, client.Transport.Name, "cpu-ns/op"),
-			cell(set, cpu, row, client.Transport.Name, "process-bytes", size)+" → "+
-				cell(set, cpu, row, client.TTLPool.Name, "process-bytes", size))...)
+			cell(set, cpu, row, client.Transport.Name, "process-bytes", figures.Size)+" → "+
+				cell(set, cpu, row, client.TTLPool.Name, "process-bytes", figures.Size))...)
 	}
 	return m.String()
 }
@@ -108,10 +109,10 @@ func proxyTable(set *results.Set) string {
 				to = ratio(set, proxy, row, client.Transport.Name, "cpu-ns/op")
 			}
 			m.row(row, c,
-				cell(set, proxy, row, c, "cpu-ns/op", func(ns float64) string { return decimals(ns*1000/1e9, 4) }), to,
-				cell(set, proxy, row, c, "requests/s", whole),
-				cell(set, proxy, row, c, "allocs/op", whole),
-				cell(set, proxy, row, c, "process-bytes", size))
+				cell(set, proxy, row, c, "cpu-ns/op", func(ns float64) string { return figures.Decimals(ns*1000/1e9, 4) }), to,
+				cell(set, proxy, row, c, "requests/s", figures.Whole),
+				cell(set, proxy, row, c, "allocs/op", figures.Whole),
+				cell(set, proxy, row, c, "process-bytes", figures.Size))
 		}
 	}
 	return m.String()
@@ -120,9 +121,9 @@ func proxyTable(set *results.Set) string {
 func poolTable(set *results.Set) string {
 	m := newTable("", "time", "allocated", "allocations")
 	for _, row := range set.Rows(poolAlone) {
-		m.row(row, cell(set, poolAlone, row, client.TTLPool.Name, "ns/op", duration),
-			cell(set, poolAlone, row, client.TTLPool.Name, "B/op", size),
-			cell(set, poolAlone, row, client.TTLPool.Name, "allocs/op", whole))
+		m.row(row, cell(set, poolAlone, row, client.TTLPool.Name, "ns/op", figures.Duration),
+			cell(set, poolAlone, row, client.TTLPool.Name, "B/op", figures.Size),
+			cell(set, poolAlone, row, client.TTLPool.Name, "allocs/op", figures.Whole))
 	}
 	return m.String()
 }
@@ -135,8 +136,8 @@ func idleTable(set *results.Set) string {
 			if c == client.Raw.Name {
 				name = "nobody: the bare connection"
 			}
-			m.row(row, name, cell(set, idle, row, c, "heap-B/conn", size),
-				cell(set, idle, row, c, "stack-B/conn", size), cell(set, idle, row, c, "goroutines/conn", whole))
+			m.row(row, name, cell(set, idle, row, c, "heap-B/conn", figures.Size),
+				cell(set, idle, row, c, "stack-B/conn", figures.Size), cell(set, idle, row, c, "goroutines/conn", figures.Whole))
 		}
 	}
 	return m.String()
@@ -146,7 +147,7 @@ func hangUpTable(set *results.Set) string {
 	m := newTable("", "client", "all gone after", "CPU time")
 	for _, row := range set.Rows(hangUp) {
 		for _, c := range set.Clients(hangUp) {
-			m.row(row, c, cell(set, hangUp, row, c, "ms", milliseconds), cell(set, hangUp, row, c, "cpu-ms", milliseconds))
+			m.row(row, c, cell(set, hangUp, row, c, "ms", figures.Milliseconds), cell(set, hangUp, row, c, "cpu-ms", figures.Milliseconds))
 		}
 	}
 	return m.String()
@@ -156,10 +157,10 @@ func tailTable(set *results.Set) string {
 	m := newTable("", "client", "p50", "p99", "p99.9", "largest", "failed")
 	for _, row := range set.Rows(tail) {
 		for _, c := range set.Clients(tail) {
-			m.row(row, c, cell(set, tail, row, c, "p50-µs", microseconds), cell(set, tail, row, c, "p99-µs", microseconds),
-				cell(set, tail, row, c, "p99.9-µs", microseconds),
-				microseconds(set.Largest(results.Key{Section: tail, Row: row, Client: c}, "max-µs")),
-				whole(set.Largest(results.Key{Section: tail, Row: row, Client: c}, "failed")))
+			m.row(row, c, cell(set, tail, row, c, "p50-µs", figures.Microseconds), cell(set, tail, row, c, "p99-µs", figures.Microseconds),
+				cell(set, tail, row, c, "p99.9-µs", figures.Microseconds),
+				figures.Microseconds(set.Largest(results.Key{Section: tail, Row: row, Client: c}, "max-µs")),
+				figures.Whole(set.Largest(results.Key{Section: tail, Row: row, Client: c}, "failed")))
 		}
 	}
 	return m.String()

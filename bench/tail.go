@@ -48,7 +48,7 @@ var events = []event{
 	},
 }
 
-func measureTail(b *bench) error {
+func (b *bench) measureTail() error {
 	s, addresses, err := startServer()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/ttlpool/ttlpool/bench/internal/client"
+	"github.com/ttlpool/ttlpool/bench/internal/figures"
 	"github.com/ttlpool/ttlpool/bench/internal/results"
 )
 
@@ -16,28 +17,28 @@ type target struct {
 }
 
 var targets = []target{
-	{"GET small, time to that of http.Transport", 0.50, factor, timeTo("GET small", client.Transport)},
-	{"the same, allocations", 10, whole, allocationsOf("GET small")},
-	{"the same, time to that of the raw socket", 1.35, factor, timeTo("GET small", client.Raw)},
-	{"the same, 16 workers, to http.Transport", 0.60, factor, timeTo("GET small, 16 workers", client.Transport)},
-	{"the same, 256 workers, to http.Transport", 0.60, factor, timeTo("GET small, 256 workers", client.Transport)},
-	{"POST 1 KiB, time to that of http.Transport", 0.65, factor, timeTo("POST 1 KiB, GetBody", client.Transport)},
-	{"chunked answer, time to that of http.Transport", 0.65, factor, timeTo("GET chunked", client.Transport)},
-	{"TLS 1.3, time to that of http.Transport", 0.65, factor, timeTo("TLS 1.3 GET small", client.Transport)},
-	{"streaming POST 64 KiB, time to that of http.Transport", 1, factor, timeTo("POST streaming 64 KiB", client.Transport)},
-	{"GET 10 MiB, time to that of http.Transport", 1, factor, timeTo("GET 10 MiB", client.Transport)},
-	{"HTTP/2, time to that of http.Transport", 1, factor, timeTo("HTTP/2 GET small", client.Transport)},
-	{"client CPU per GET, 16 workers, to that of http.Transport", 0.60, factor, cpuTo(cpu, "GET small, 16 workers")},
-	{"CPU per request through ReverseProxy, to that over http.Transport", 0.75, factor, cpuTo(proxy, "GET small")},
-	{"idle plaintext connection, heap and stack", 1024, size, idleOver("plaintext, 10,000 connections", false)},
-	{"the same, goroutines", 0, whole, idleGoroutines("plaintext, 10,000 connections")},
-	{"idle TLS connection, over what crypto/tls holds", 1024, size, idleOver("TLS 1.3, 10,000 connections", true)},
-	{"the same, goroutines", 0, whole, idleGoroutines("TLS 1.3, 10,000 connections")},
-	{"checkout and release, 1 goroutine, time", 250, duration, poolOf(checkoutFew, "ns/op")},
-	{"the same, allocations", 0, whole, poolOf(checkoutFew, "allocs/op")},
-	{"the same, 10,000 addresses to 1", 1.3, factor, poolRatio("GetRelease addresses=10000 idle=10000 goroutines=1")},
-	{"the same, 100,000 idle to 64", 1.3, factor, poolRatio("GetRelease addresses=1 idle=100000 goroutines=1")},
-	{"p99.9 while 10,000 connections expire, to just before", 1.5, factor, tailRatio},
+	{"GET small, time to that of http.Transport", 0.50, figures.Factor, timeTo("GET small", client.Transport)},
+	{"the same, allocations", 10, figures.Whole, allocationsOf("GET small")},
+	{"the same, time to that of the raw socket", 1.35, figures.Factor, timeTo("GET small", client.Raw)},
+	{"the same, 16 workers, to http.Transport", 0.60, figures.Factor, timeTo("GET small, 16 workers", client.Transport)},
+	{"the same, 256 workers, to http.Transport", 0.60, figures.Factor, timeTo("GET small, 256 workers", client.Transport)},
+	{"POST 1 KiB, time to that of http.Transport", 0.65, figures.Factor, timeTo("POST 1 KiB, GetBody", client.Transport)},
+	{"chunked answer, time to that of http.Transport", 0.65, figures.Factor, timeTo("GET chunked", client.Transport)},
+	{"TLS 1.3, time to that of http.Transport", 0.65, figures.Factor, timeTo("TLS 1.3 GET small", client.Transport)},
+	{"streaming POST 64 KiB, time to that of http.Transport", 1, figures.Factor, timeTo("POST streaming 64 KiB", client.Transport)},
+	{"GET 10 MiB, time to that of http.Transport", 1, figures.Factor, timeTo("GET 10 MiB", client.Transport)},
+	{"HTTP/2, time to that of http.Transport", 1, figures.Factor, timeTo("HTTP/2 GET small", client.Transport)},
+	{"client CPU per GET, 16 workers, to that of http.Transport", 0.60, figures.Factor, cpuTo(cpu, "GET small, 16 workers")},
+	{"CPU per request through ReverseProxy, to that over http.Transport", 0.75, figures.Factor, cpuTo(proxy, "GET small")},
+	{"idle plaintext connection, heap and stack", 1024, figures.Size, idleOver("plaintext, 10,000 connections", false)},
+	{"the same, goroutines", 0, figures.Whole, idleGoroutines("plaintext, 10,000 connections")},
+	{"idle TLS connection, over what crypto/tls holds", 1024, figures.Size, idleOver("TLS 1.3, 10,000 connections", true)},
+	{"the same, goroutines", 0, figures.Whole, idleGoroutines("TLS 1.3, 10,000 connections")},
+	{"checkout and release, 1 goroutine, time", 250, figures.Duration, poolOf(checkoutFew, "ns/op")},
+	{"the same, allocations", 0, figures.Whole, poolOf(checkoutFew, "allocs/op")},
+	{"the same, 10,000 addresses to 1", 1.3, figures.Factor, poolRatio("GetRelease addresses=10000 idle=10000 goroutines=1")},
+	{"the same, 100,000 idle to 64", 1.3, figures.Factor, poolRatio("GetRelease addresses=1 idle=100000 goroutines=1")},
+	{"p99.9 while 10,000 connections expire, to just before", 1.5, figures.Factor, tailRatio},
 }
 
 func targetsTable(set *results.Set) string {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+
+	"github.com/ttlpool/ttlpool/bench/internal/figures"
 )
 
 // Bars is a chart of horizontal bars in groups.
@@ -116,19 +118,11 @@ func measured(values []float64) (n int) {
 func number(v float64) string {
 	switch {
 	case v >= 100:
-		return thousands(strconv.FormatFloat(v, 'f', 0, 64))
+		return figures.Whole(v)
 	case v >= 10:
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	}
 	return strconv.FormatFloat(math.Round(v*100)/100, 'g', -1, 64)
-}
-
-// thousands puts a comma before each three digits.
-func thousands(digits string) string {
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }
 
 // What the template draws.

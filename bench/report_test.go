@@ -9,15 +9,6 @@ import (
 	"github.com/ttlpool/ttlpool/bench/internal/results"
 )
 
-func TestFiguresAreWrittenForPeople(t *testing.T) {
-	assert.Equal(t, "1,234,567", thousands(1234567))
-	assert.Equal(t, "999", thousands(999))
-	assert.Equal(t, "8.53 µs", duration(8530))
-	assert.Equal(t, "20.0 ms", milliseconds(20))
-	assert.Equal(t, "11.0 KiB", size(11*1024))
-	assert.Equal(t, "908 B", size(908))
-}
-
 func TestPercentilesAreThoseOfTheWindow(t *testing.T) {
 	var load []timing
 	for i := 1; i <= 1000; i++ {
