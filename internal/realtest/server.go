@@ -60,8 +60,8 @@ var ErrNotInstalled = errors.New("not installed")
 var ErrNoReload = errors.New("it cannot be reloaded")
 
 const (
-	startTimeout = 20 * time.Second
-	stopTimeout  = 20 * time.Second // httpd gives its processes nine, then kills them
+	startTimeout = time.Minute      // of a busy machine
+	stopTimeout  = 30 * time.Second // httpd gives its processes nine, then kills them
 	startTries   = 3                // another process may take the port that was found free
 )
 

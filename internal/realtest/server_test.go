@@ -47,7 +47,7 @@ func TestAReloadKeepsTheServer(t *testing.T) {
 		require.NotNil(t, s)
 		for range 3 {
 			require.NoError(t, s.Reload())
-			require.Eventually(t, s.answers, 10*time.Second, 10*time.Millisecond)
+			require.Eventually(t, s.answers, startTimeout, 10*time.Millisecond)
 		}
 		select {
 		case <-s.running.exited():
