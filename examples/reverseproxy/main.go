@@ -59,7 +59,7 @@ func parseConfig(args []string) (cfg config, help string, err error) {
 	flags.DurationVar(&cfg.ttl, "ttl", 10*time.Second, "idle time after which a backend connection is not reused;\n"+
 		"keep it below the backend's keep-alive timeout")
 	flags.DurationVar(&cfg.maxAge, "max-age", 0, "age after which a backend connection is not reused; 0 for no limit")
-	flags.StringVar(&cfg.stats, "stats", "127.0.0.1:8081", "`address` of /debug/vars; empty for none")
+	flags.StringVar(&cfg.stats, "stats", "127.0.0.1:8081", "`address` of /debug/vars and /debug/ttlpool; empty for none")
 	flags.DurationVar(&cfg.idle, "idle", 2*time.Minute, "keep-alive timeout towards clients;\n"+
 		"keep it above the TTL of a proxy in front")
 	flags.DurationVar(&cfg.grace, "grace", 30*time.Second, "how long requests may take to end after SIGINT or SIGTERM")

@@ -62,10 +62,12 @@ func TestRunServesUntilTheContextEnds(t *testing.T) {
 	go func() { ended <- run(ctx, cfg, slog.New(slog.NewJSONHandler(logs, nil))) }()
 
 	proxy := "http://" + logs.next(t, "proxy listens")["address"].(string)
-	stats := logs.next(t, "stats listen")["url"].(string)
+	listen := logs.next(t, "stats listen")
+	stats, page := listen["url"].(string), listen["page"].(string)
 	client := newClient(t)
 	assert.Equal(t, http.StatusNotFound, get(t, client, proxy+"/x").StatusCode)
 	assert.Equal(t, http.StatusOK, get(t, client, stats).StatusCode)
+	assert.Contains(t, text(t, get(t, client, page)), cfg.backend.Host, "the page shows the connection")
 	cancel()
 	assert.NoError(t, <-ended)
 }

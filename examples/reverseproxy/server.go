@@ -39,7 +39,8 @@ func run(ctx context.Context, cfg config, logger *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		logger.Info("stats listen", "url", fmt.Sprintf("http://%s/debug/vars", statsAddr))
+		logger.Info("stats listen", "url", fmt.Sprintf("http://%s/debug/vars", statsAddr),
+			"page", fmt.Sprintf("http://%s/debug/ttlpool", statsAddr))
 	}
 	select {
 	case <-ctx.Done():

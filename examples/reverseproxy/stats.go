@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/ttlpool/ttlpool"
+	"github.com/ttlpool/ttlpool/debugpage"
 )
 
 // counters count the requests of clients.
@@ -29,7 +30,7 @@ func (c *counters) count(rec *record) {
 }
 
 // statsHandler serves /debug/vars in the form of package expvar, without the command line and memory statistics that
-// the package itself publishes.
+// the package itself publishes, and /debug/ttlpool, which shows the connections to the backend in a browser.
 func statsHandler(transport *ttlpool.Transport, c *counters) http.Handler {
 	vars := new(expvar.Map).Init()
 	vars.Set("in_flight", &c.inFlight)
@@ -38,6 +39,7 @@ func statsHandler(transport *ttlpool.Transport, c *counters) http.Handler {
 	vars.Set("goroutines", expvar.Func(func() any { return runtime.NumGoroutine() }))
 	vars.Set("ttlpool", expvar.Func(func() any { return transport.Stats() }))
 	mux := http.NewServeMux()
+	mux.Handle("/debug/ttlpool", debugpage.Handler(transport))
 	mux.HandleFunc("GET /debug/vars", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		_, _ = io.WriteString(w, vars.String())
