@@ -2,12 +2,15 @@ package aim
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ttlpool/ttlpool"
 )
 
 // campaign is a number of requests that clients aim at what a server does.
@@ -47,6 +50,7 @@ type tally struct {
 	twice    int // or more
 	slipped  int // got what the server said while it had them, unread
 	resent   int // sent twice
+	fresh    int // failed on a connection dialled for it: its server had just accepted it, and closed it
 	p4       int // sent more than twice, or the second time on a pooled connection
 	example  error
 }
@@ -156,6 +160,10 @@ func (t *tally) add(r record, processed int, slipped bool) {
 	}
 	if r.sends.fresh+r.sends.reused > 1 {
 		t.resent++
+	}
+	var e *ttlpool.ExchangeError
+	if errors.As(r.err, &e) && e.Conn.Uses == 0 && !e.Retried {
+		t.fresh++
 	}
 	if r.sends.violates() {
 		t.p4++

@@ -44,7 +44,9 @@ func crossRequests(t *testing.T, p path, s script) {
 	assert.Zero(t, get.outcomes[timedOut], "it is sent again, whatever the kernel proves")
 	assert.Equal(t, get.outcomes[foreign], get.failed(), "for one: %v", get.example)
 	if p.helped() { // without the kernel's figures a wrong answer cannot be told from the right one
-		assert.LessOrEqual(t, post.outcomes[timedOut], max(post.calls/200, 2), "it is sent again, unless the client stalls")
+		if !s.blind { // else it is sent again as well, unless the server stalled for longer than servers wait
+			assert.LessOrEqual(t, post.outcomes[timedOut], max(post.calls/200, 2), "it is sent again")
+		}
 		for _, got := range []*tally{get, post} {
 			assert.LessOrEqual(t, got.outcomes[foreign], got.slipped+unnoticed(s, got.calls))
 			if !s.blind {
