@@ -48,6 +48,9 @@ const (
 	// take longer in all: a server closes some ten thousand a second.
 	atOnce      = 100 * time.Millisecond
 	atOnceInAll = 5 * time.Second
+	// straggle is how long before and after the bulk of them a restart may close
+	// connections: one process of the server after the other.
+	straggle = 2 * time.Second
 	// fadeAfter is how long a timeout holds that is not confirmed. Then it
 	// grows by a tenth for each such time, so that a raised one is found again,
 	// and after forgetAfter it is forgotten.
@@ -67,14 +70,20 @@ func alike(low, high time.Duration) bool {
 func (l *lessons) note(idle time.Duration, now instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.votes); n > 0 && l.votes[n-1].belongs(now) {
+	n := len(l.votes)
+	switch {
+	case n > 0 && l.votes[n-1].belongs(now):
 		last := &l.votes[n-1]
 		last.min, last.max, last.until = min(last.min, idle), max(last.max, idle), now
-	} else {
-		switch {
-		case n > 0 && !l.votes[n-1].counts():
+		if last.restart() {
+			l.dropForerunners()
+		}
+	case n > 0 && l.votes[n-1].restart() && elapsed(now, l.votes[n-1].until) <= straggle:
+		return
+	default:
+		if n > 0 && !l.votes[n-1].counts() {
 			l.votes = l.votes[:n-1] // it must not push out what counts
-		case n == maxVotes:
+		} else if n == maxVotes {
 			l.votes = slices.Delete(l.votes, 0, 1)
 		}
 		l.votes = append(l.votes, vote{at: now, until: now, min: idle, max: idle})
@@ -83,8 +92,22 @@ func (l *lessons) note(idle time.Duration, now instant) {
 	l.count(now)
 }
 
+// dropForerunners takes away the votes just before the last, which is a restart;
+// but not those that what is believed rests on.
+func (l *lessons) dropForerunners() {
+	last := l.votes[len(l.votes)-1]
+	l.votes = slices.DeleteFunc(l.votes, func(v vote) bool {
+		believed := v.min >= l.best.From && v.max <= l.best.To
+		return v != last && !believed && elapsed(last.at, v.until) <= straggle
+	})
+}
+
+// restart reports whether connections of different idle times were closed at
+// once, which no timeout does.
+func (v vote) restart() bool { return !alike(v.min, v.max) }
+
 // counts reports whether the vote may be of a timeout, and not of a restart.
-func (v vote) counts() bool { return v.min >= shortestTimeout && alike(v.min, v.max) }
+func (v vote) counts() bool { return v.min >= shortestTimeout && !v.restart() }
 
 // belongs reports whether a close at now has the same cause as the vote's.
 func (v vote) belongs(now instant) bool {

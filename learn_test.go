@@ -61,6 +61,28 @@ func TestARestartDoesNotUndoWhatWasLearned(t *testing.T) {
 	assert.Equal(t, 16*time.Second, l.timeout(now))
 }
 
+// The processes of a server go one after the other, and the first and the last
+// connections of a restart are closed apart from the bulk.
+func TestTheStragglersOfARestartTeachNothing(t *testing.T) {
+	l, now := taught(16*time.Second, 16*time.Second, 16*time.Second)
+	for range 10 {
+		now = now.before(-time.Minute)
+		for _, c := range []struct{ after, idle time.Duration }{
+			{0, 2000 * time.Millisecond},
+			{200 * time.Millisecond, 700 * time.Millisecond}, {210 * time.Millisecond, 1700 * time.Millisecond},
+			{500 * time.Millisecond, 2010 * time.Millisecond}, {900 * time.Millisecond, 710 * time.Millisecond},
+		} {
+			l.note(c.idle, now.before(-c.after))
+		}
+		assert.Equal(t, 16*time.Second, l.evidence().Timeout)
+	}
+	for range quorum { // but what comes later does
+		now = now.before(-time.Minute)
+		l.note(5*time.Second, now)
+	}
+	assert.Equal(t, 5*time.Second, l.evidence().Timeout)
+}
+
 func TestClosesAtOneInstantAreOneVote(t *testing.T) {
 	l, now := taught()
 	for range 50 {
