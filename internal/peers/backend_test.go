@@ -65,7 +65,7 @@ func (f flushing) Write(p []byte) (int, error) {
 	return n, err
 }
 
-const largeBody = 8 << 20
+const largeBody = 4 << 20
 
 // pattern returns a reader of so many bytes, of which no two blocks are alike. It has no other method.
 func pattern(size int64) io.Reader { return io.LimitReader(&counting{}, size) }

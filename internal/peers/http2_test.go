@@ -95,7 +95,7 @@ func newRig(t *testing.T, p http2Peer, c contestant, s settings) *rig {
 }
 
 // patience bounds every wait. It is never waited out where all is well.
-const patience = 30 * time.Second
+const patience = 120 * time.Second
 
 func (r *rig) request(method, path, id string, body io.Reader) *http.Request {
 	r.t.Helper()
