@@ -148,6 +148,22 @@ var cancellations = []behaviour{
 		assert.ErrorIs(t, second.cancelled(), context.Canceled)
 		assert.ErrorIs(t, first.cancelled(), context.Canceled)
 	}},
+	{name: "in the queue for a stream", modes: overHTTP2, run: func(t *testing.T, e *env) {
+		h, begin, _ := e.began()
+		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/hold" {
+				h(w, r)
+			}
+		}, maxStreams(1))
+		client := e.client(maxConns(1))
+		e.get(client, s.URL) // which tells of the limit
+		first := e.send(client, e.request("GET", s.URL+"/hold", nil))
+		receive(t, "the first request", begin.done)
+		second := e.send(client, e.request("GET", s.URL, nil))
+		assert.ErrorIs(t, second.cancelled(), context.Canceled)
+		assert.ErrorIs(t, first.cancelled(), context.Canceled)
+		assert.Equal(t, 1, s.conns.count().total)
+	}},
 	{name: "while the request is written", run: func(t *testing.T, e *env) {
 		h, begin, _ := e.began()
 		body := newUpload(endless{})
