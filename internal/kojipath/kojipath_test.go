@@ -18,29 +18,33 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestKojisPath is the command, smaller.
+// TestKojisPath is the command, smaller. On a machine that stalls, calls miss their
+// aim; then it is done again.
 func TestKojisPath(t *testing.T) {
-	const lanes, calls = 60, 6
-	results, err := runAll(t.Context(), lanes, calls)
-	if errors.Is(err, realtest.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip("NOT TESTED: ", err)
+	const lanes, calls, tries = 60, 6, 3
+	for range tries {
+		results, err := runAll(t.Context(), lanes, calls)
+		if errors.Is(err, realtest.ErrNotInstalled) && os.Getenv("CI") == "" {
+			t.Skip("NOT TESTED: ", err)
+		}
+		require.NoError(t, err)
+		t.Log(document(results))
+		for _, r := range results {
+			get, post := r.counts[http.MethodGet], r.counts[http.MethodPost]
+			assert.Equal(t, lanes*calls, get.calls+post.calls)
+			assert.Zero(t, post.twice, r.variant.name)
+			assert.Zero(t, r.failedAt(clientToOuter), r.variant.name)
+			assert.Zero(t, r.failedAt(outerToGo), r.variant.name)
+		}
+		was, httpdOnly, goOnly, both := results[0], results[1], results[2], results[3]
+		assert.Zero(t, httpdOnly.failedAt(innerToHub))
+		assert.Zero(t, goOnly.failedAt(goToInner))
+		assert.Equal(t, lanes*calls, both.failedAt(nowhere))
+		if was.failedAt(goToInner) > 0 && was.failedAt(innerToHub) > 0 {
+			return
+		}
 	}
-	require.NoError(t, err)
-	t.Log(document(results))
-
-	var was, httpdOnly, goOnly, both = results[0], results[1], results[2], results[3]
-	assert.Positive(t, was.failedAt(goToInner), "the aim is not good enough to prove anything")
-	assert.Positive(t, was.failedAt(innerToHub), "the aim is not good enough to prove anything")
-	assert.Zero(t, httpdOnly.failedAt(innerToHub))
-	assert.Zero(t, goOnly.failedAt(goToInner))
-	assert.Equal(t, lanes*calls, both.failedAt(nowhere))
-	for _, r := range results {
-		get, post := r.counts[http.MethodGet], r.counts[http.MethodPost]
-		assert.Equal(t, lanes*calls, get.calls+post.calls)
-		assert.Zero(t, post.twice, r.variant.name)
-		assert.Zero(t, r.failedAt(clientToOuter), r.variant.name)
-		assert.Zero(t, r.failedAt(outerToGo), r.variant.name)
-	}
+	t.Fatal("the aim is not good enough to prove anything")
 }
 
 func (r *result) failedAt(at place) int {
