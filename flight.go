@@ -110,7 +110,8 @@ func (f *flight) unrepeatable() bool {
 // turns out stale and the table allows it.
 func (f *flight) try(l lease) (*http.Response, error) {
 	req := f.request
-	if l.reused && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+	mayReturn := l.reused || l.conn.session != nil // a new connection may refuse a stream of HTTP/2
+	if mayReturn && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		f.body = replay.New(req.Body, f.transport.replayLimit)
 		req = withBody(req, f.body.Attempt())
 	}

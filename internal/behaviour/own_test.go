@@ -223,6 +223,7 @@ var ownTries = []behaviour{
 			assert.Equal(t, "text", e.do(f.client, req).body)
 		}
 	}},
+	{name: "a stream that a new HTTP/2 connection refuses is sent again", modes: overHTTP2, run: refusedOnce("POST", streamed)},
 	{name: "a second try that fails as well says so", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/first" {
