@@ -121,7 +121,6 @@ func serverChild(json.RawMessage) (child.Commands, func(), error) {
 		"addresses":   func() (any, error) { return s.Addresses, nil },
 		"connections": func() (any, error) { return s.Connections(), nil },
 		"disconnect":  func() (any, error) { s.Disconnect(); return time.Now(), nil },
-		"restart":     func() (any, error) { return nil, s.Restart() },
 	}, func() { _ = s.Close() }, nil
 }
 

@@ -44,7 +44,7 @@ var events = []event{
 		name: "the server restarts", idle: 1_000, ttl: 90 * time.Second,
 		quiet:  window{200 * time.Millisecond, 1200 * time.Millisecond},
 		busy:   window{1200 * time.Millisecond, 2200 * time.Millisecond},
-		happen: 1300 * time.Millisecond, do: "restart", thoseAfter: 100,
+		happen: 1300 * time.Millisecond, do: "disconnect", thoseAfter: 100,
 	},
 }
 

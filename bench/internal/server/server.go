@@ -31,9 +31,6 @@ type Server struct {
 	closed bool
 }
 
-// plain is the listener for HTTP/1.1 among the others.
-const plain = 0
-
 // Start starts a server.
 func Start() (*Server, error) {
 	certificate, err := selfSigned()
@@ -93,21 +90,9 @@ func (s *Server) Connections() int {
 	return len(s.conns)
 }
 
-// Restart is what the clients of plain HTTP/1.1 see when a server is restarted:
-// nobody listens, all connections are closed, and somebody listens again.
-func (s *Server) Restart() error {
-	_ = s.listeners[plain].Close()
-	s.Disconnect()
-	l, err := net.Listen("tcp", s.Plain)
-	if err != nil {
-		return err
-	}
-	s.listeners[plain] = l
-	s.running.Go(func() { s.accept(l) })
-	return nil
-}
-
-// Disconnect closes all connections of HTTP/1.1 there are now.
+// Disconnect closes all connections of HTTP/1.1 there are now. It is also what
+// clients see of a restart if somebody keeps the listening socket open, as
+// systemd and most proxies do.
 func (s *Server) Disconnect() {
 	s.mu.Lock()
 	conns := make([]net.Conn, 0, len(s.conns))
