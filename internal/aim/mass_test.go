@@ -19,7 +19,7 @@ import (
 func TestAllIdleClose(t *testing.T) {
 	const (
 		many = 10_000
-		soon = 2 * time.Second // generous; the log tells
+		soon = 10 * time.Second // generous; the log tells
 	)
 	p := loopback()
 	srv := startChild(t) // each process has its own limit of descriptors
