@@ -29,7 +29,8 @@ var limits = []behaviour{
 	{name: "those who wait for a place all get one", run: func(t *testing.T, e *env) {
 		s := e.serve(tellsConn)
 		e.atOnce(30, e.ask(e.client(maxConns(1)), s.URL))
-		assert.LessOrEqual(t, s.conns.count().most, 1)
+		// http.Transport gives up a connection's place before it closes it.
+		assert.LessOrEqual(t, s.conns.count().most, each(e, 2, 1))
 	}},
 	{name: "a limit for one host does not concern another", run: func(t *testing.T, e *env) {
 		held := e.serve(e.stalls)
