@@ -28,7 +28,7 @@ type backend struct {
 
 	mu        sync.Mutex // guards what follows
 	processed map[string]fate
-	open      map[net.Conn]struct{}
+	open      map[string]bool // connections, by the address of their client
 	seen      map[string]bool // addresses of connections that have carried a request
 }
 
@@ -36,12 +36,13 @@ type backend struct {
 type fate struct {
 	times  int  // that it was processed
 	reused bool // its connection had carried another one before
+	from   string
 }
 
 // startBackend starts one that closes connections idle for so long; 0: never.
 func startBackend(t *testing.T, ports int, idleTimeout time.Duration, handler http.HandlerFunc) *backend {
 	t.Helper()
-	b := &backend{processed: make(map[string]fate), open: make(map[net.Conn]struct{}), seen: make(map[string]bool)}
+	b := &backend{processed: make(map[string]fate), open: make(map[string]bool), seen: make(map[string]bool)}
 	b.server = &http.Server{Handler: b.counting(handler), IdleTimeout: idleTimeout, ConnState: b.note}
 	for range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -71,7 +72,7 @@ func (b *backend) counting(handler http.HandlerFunc) http.HandlerFunc {
 func (b *backend) process(id, from string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.processed[id] = fate{times: b.processed[id].times + 1, reused: b.seen[from]}
+	b.processed[id] = fate{times: b.processed[id].times + 1, reused: b.seen[from], from: from}
 	b.seen[from] = true
 }
 
@@ -79,12 +80,13 @@ func (b *backend) process(id, from string) {
 func (b *backend) note(c net.Conn, state http.ConnState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	from := c.RemoteAddr().String()
 	switch state {
 	case http.StateNew:
-		b.open[c] = struct{}{}
-		delete(b.seen, c.RemoteAddr().String()) // the port of another one that has been closed
+		b.open[from] = true
+		delete(b.seen, from) // the port of another one that has been closed
 	case http.StateClosed, http.StateHijacked:
-		delete(b.open, c)
+		delete(b.open, from)
 	}
 }
 
@@ -93,6 +95,13 @@ func (b *backend) connections() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.open)
+}
+
+// hasClosed reports whether the connection of a request is closed.
+func (b *backend) hasClosed(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.open[b.processed[id].from]
 }
 
 func (b *backend) fate(id string) fate {

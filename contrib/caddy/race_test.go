@@ -17,7 +17,7 @@ const (
 	idleTimeout = time.Second // of the backend
 
 	lanes = 60 // of each leg: a worker and an upstream, so that none uses another's connection
-	warm  = 3  // calls of each after which the upstream closes: enough to learn its timeout
+	warm  = 5  // calls of each after which the upstream closes: enough to learn its timeout, should some be late
 	calls = 12 // of each
 )
 
@@ -55,7 +55,7 @@ func TestNo502WhereCaddysOwnTransportShowsSome(t *testing.T) {
 	var all sync.WaitGroup
 	for _, l := range legs {
 		for lane := range lanes {
-			all.Go(func() { l.work(t, lane, b.ports[lane]) })
+			all.Go(func() { l.work(t, b, lane) })
 		}
 	}
 	all.Wait()
@@ -75,10 +75,14 @@ func TestNo502WhereCaddysOwnTransportShowsSome(t *testing.T) {
 }
 
 // work makes the calls of one lane, the warming ones not counted.
-func (l *leg) work(t *testing.T, lane int, port string) {
-	for range warm {
-		l.call(t, http.MethodGet, port, "")
-		time.Sleep(idleTimeout + 50*time.Millisecond + rand.N(100*time.Millisecond))
+func (l *leg) work(t *testing.T, b *backend, lane int) {
+	port := b.ports[lane]
+	time.Sleep(rand.N(idleTimeout)) // not in step
+	for n := range warm {
+		id := fmt.Sprintf("%s/%d/warm %d", l.name, lane, n)
+		l.call(t, http.MethodGet, port, id)
+		assert.Eventually(t, func() bool { return b.hasClosed(id) }, 10*idleTimeout, 5*time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // until it has been noticed
 	}
 	l.call(t, http.MethodGet, port, "")
 	for n := range calls {

@@ -116,8 +116,11 @@ func TestAConnectionIsReusedAndKeepaliveOffIsObeyed(t *testing.T) {
 			req.Header.Set(idHeader, id)
 			s.do(t, req)
 		}
-		assert.Equal(t, fate{times: 1}, b.fate("first:"+options), options)
-		assert.Equal(t, fate{times: 1, reused: reused}, b.fate("second:"+options), options)
+		first, second := b.fate("first:"+options), b.fate("second:"+options)
+		assert.Equal(t, 1, first.times, options)
+		assert.Equal(t, 1, second.times, options)
+		assert.False(t, first.reused, options)
+		assert.Equal(t, reused, second.reused, options)
 	}
 }
 
