@@ -21,8 +21,8 @@ const (
 	answered outcome = "answered"
 	wrong    outcome = "wrong answer" // one that belongs to another request
 	// closedNew is no race for an idle connection: a server has closed a new one
-	// before it had any of the request. Some wait for the first request no longer
-	// than for the next, and a busy machine can be too slow for that.
+	// without an answer. Some wait for the first request no longer than for the next,
+	// and a busy machine can be too slow for that.
 	closedNew outcome = "new connection closed"
 )
 
@@ -42,7 +42,7 @@ func outcomeOf(status int, header http.Header, err error, id string) outcome {
 // failureOf gives the errors of the race their usual names.
 func failureOf(err error) outcome {
 	var e *ttlpool.ExchangeError
-	if errors.As(err, &e) && e.Conn.Uses == 0 && e.Acknowledged == 0 && e.Read == 0 {
+	if errors.As(err, &e) && e.Conn.Uses == 0 && !e.Stale && e.Read == 0 {
 		return closedNew
 	}
 	for _, known := range []error{

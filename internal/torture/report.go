@@ -42,7 +42,7 @@ type Cell struct {
 }
 
 // ClosedNew is how many of ttlpool's failures were no race for an idle connection:
-// the server had closed a new one before it had any of the request.
+// the server had closed a new one without an answer.
 func (c Cell) ClosedNew() int { return c.Failures[string(closedNew)] }
 
 // Failed is how many failed.

@@ -53,6 +53,9 @@ func (r Report) write(text *strings.Builder) {
 	for _, p := range r.Peers {
 		if t := p.Total(); len(t.Failures) > 0 {
 			fmt.Fprintf(text, "\n%s: %s.\n", p.Name, kinds(t.Failures))
+			if p.Ours {
+				fmt.Fprintf(text, "The first: `%v`\n", t.Example)
+			}
 		}
 	}
 }
