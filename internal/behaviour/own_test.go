@@ -123,7 +123,11 @@ var lives = []behaviour{
 		_, client := e.own(ttlpool.WithMaxConnsPerHost(1), ttlpool.WithAcquireTimeout(20*time.Millisecond))
 		require.Eventually(t, func() bool { // that is the time for a dial, too
 			resp, err := client.Do(e.request("OPTIONS", s.URL, nil))
-			return err == nil && resp.Body.Close() == nil
+			if err != nil {
+				return false
+			}
+			e.readAll(resp) // or its connection would be closed
+			return true
 		}, patience, time.Millisecond)
 		u := e.send(client, e.request("GET", s.URL+"/hold", nil))
 		receive(t, "the request", begin.done)
