@@ -390,3 +390,29 @@ func TestAClosedTransport(t *testing.T) {
 	assert.NoError(t, tr.Shutdown(t.Context()))
 	tr.CloseIdleConnections()
 }
+
+// A length is any number that a server may state, on a connection that has served
+// before too, where it is looked whether another response follows.
+func TestALengthBeyondAllMeasureIsNoPanic(t *testing.T) {
+	for _, length := range []string{"9223372036854775807", "9223372036854775801", "4294967290"} {
+		synctest.Test(t, func(t *testing.T) {
+			network := newMemNet()
+			startRaw(t, network.Listen("hub:80"), func(c *rawConn) {
+				if c.next() == nil {
+					return
+				}
+				c.answer("first")
+				if c.next() != nil {
+					c.say("HTTP/1.1 200 OK\r\nContent-Length: " + length + "\r\n\r\nHTTP/1.1 200 OK\r\n")
+				}
+			})
+			tr := newTransport(t, over(network))
+			get(t, tr, "http://hub:80/")
+			resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, "http://hub:80/", nil))
+			require.NoError(t, err)
+			_, err = io.ReadAll(resp.Body)
+			assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.NoError(t, resp.Body.Close())
+		})
+	}
+}

@@ -61,7 +61,8 @@ func (x *exchange) isOfIdleTimer() bool {
 }
 
 // answeredWithin reports whether the answer that is being read came so soon after
-// the request's last byte, beside a round trip. This process may have been
+// the request's beginning, beside a round trip. Not after its last byte: a body
+// may trickle for longer than its server waits. This process may have been
 // stalled since; the kernel was not.
 func (x *exchange) answeredWithin(limit time.Duration) bool {
 	came, conn := readClocks(), x.lease.conn
@@ -71,7 +72,7 @@ func (x *exchange) answeredWithin(limit time.Duration) bool {
 			came = came.before(info.SinceArrival)
 		}
 	}
-	return elapsed(came, conn.arrival.lastWrite()) <= limit
+	return elapsed(came, x.flight.began) <= limit
 }
 
 // Answered completes the response and takes in the server's hint. This is the

@@ -22,6 +22,7 @@ type flight struct {
 	done      func()
 	proxy     *url.URL     // or nil
 	body      *replay.Body // records the body; nil: no need, or no use
+	began     instant      // when its first exchange did
 	held      *Conn        // leased for it, until its response has begun
 	first     exchange     // its first try over HTTP/1.1, here because most have no other
 }
@@ -38,6 +39,7 @@ func (f *flight) run() (resp *http.Response, err error) {
 		now := readClocks()
 		why := l.gone(now)
 		if why == NotClosed {
+			f.began = now
 			break
 		}
 		f.held = nil
@@ -204,7 +206,7 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 	if errors.Is(err, h1.ErrPremature) {
 		failed.received = 0
 		if !x.disclaimed && !failed.idempotent && failed.replayable {
-			evidence = conn.awaitEvidence(x.before)
+			evidence = conn.awaitEvidence(f.request.Context(), x.before)
 		}
 	}
 	failed.acknowledged = evidence.acknowledged()

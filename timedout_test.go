@@ -1,6 +1,7 @@
 package ttlpool_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,4 +89,50 @@ func TestA408OfTheIdleTimerIsNoAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// trickle is a body of so many bytes, one at a time with a pause before each.
+type trickle struct {
+	left  int
+	pause time.Duration
+}
+
+func (b *trickle) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(b.pause)
+	b.left--
+	p[0] = 'x'
+	return 1, nil
+}
+
+// A body may take longer than its server waits. Then the last byte was sent a
+// moment ago, and yet the 408 is not that of the idle timer: the server has
+// begun to act on what it had.
+func TestP5_A408AfterABodyThatTrickledIsAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, times := newMemNet(), 0
+		startRaw(t, network.Listen("hub:80"), func(c *rawConn) {
+			for req := c.next(); req != nil; req = c.next() {
+				if req.URL.Path != "/trickled" {
+					c.answer("warm")
+					continue
+				}
+				times++
+				c.say("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+				return
+			}
+		})
+		tr := newTransport(t, over(network), ttlpool.WithStrictTTL(0))
+		get(t, tr, "http://hub:80/")
+		time.Sleep(time.Second)
+		body := io.NopCloser(&trickle{left: 20, pause: 50 * time.Millisecond})
+		resp, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodPost, "http://hub:80/trickled", body))
+		require.NoError(t, err)
+		readBody(t, resp)
+		assert.Equal(t, http.StatusRequestTimeout, resp.StatusCode)
+		assert.Equal(t, 1, times)
+		assert.Zero(t, tr.Stats().Retries)
+	})
 }

@@ -1,6 +1,7 @@
 package ttlpool
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -166,14 +167,18 @@ func (c *Conn) premature(before int64) bool {
 // awaitEvidence gathers the evidence once the server has had the time to show
 // what it does after an answer that came too soon: to close, whose FIN is then
 // on its way, or to take the request in, which acknowledges it.
-func (c *Conn) awaitEvidence(before int64) evidence {
+func (c *Conn) awaitEvidence(ctx context.Context, before int64) evidence {
 	e := c.evidenceSince(before)
 	if c.wire == nil {
 		return e
 	}
 	step := max(c.wire.longestRoundTrip()/8, time.Millisecond)
 	for left := 2*c.wire.longestRoundTrip() + step; left > 0 && e.premature() && !e.closed; left -= step {
-		time.Sleep(step)
+		select {
+		case <-time.After(step):
+		case <-ctx.Done():
+			return e
+		}
 		e = c.evidenceSince(before)
 	}
 	return e

@@ -50,15 +50,15 @@ func (x *Exchange) receive() (*http.Response, error) {
 // answeredTwice reports whether another response follows at once: the one that
 // was sent unasked came first, and ours is the second.
 func (x *Exchange) answeredTwice(resp *http.Response) bool {
-	length := int(max(resp.ContentLength, 0))
-	if x.req.Method == http.MethodHead {
-		length = 0
-	}
 	const version = "HTTP/1."
-	if resp.ContentLength < 0 || x.in.buf.Buffered() < length+len(version) {
+	length := resp.ContentLength // of any size that a server may state
+	if x.req.Method == http.MethodHead {
+		length = min(length, 0)
+	}
+	if length < 0 || length > int64(x.in.buf.Buffered()-len(version)) {
 		return false
 	}
-	ahead, _ := x.in.buf.Peek(length + len(version))
+	ahead, _ := x.in.buf.Peek(int(length) + len(version))
 	return string(ahead[length:]) == version
 }
 

@@ -73,7 +73,7 @@ func (c *Conn) Capacity() int {
 	}
 	available, running := c.client.Available(), c.client.InFlight()
 	if available == 0 && running == 0 {
-		return 0
+		return c.client.Available() // the last exchange may have ended between the two
 	}
 	return available + running
 }
