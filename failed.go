@@ -34,7 +34,7 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 	info.Idle = l.idle
 	return &failedExchange{
 		failure: failure{
-			reused:     l.reused,
+			reused:     l.reused || info.Uses > 0, // or other streams have ended well meanwhile
 			second:     second,
 			own:        isFault || cancelled || errors.Is(err, h1.ErrHeaderTimeout),
 			timedOut:   isTimeout(err) && !isBlackHole(err),
