@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/ttlpool/ttlpool/bench/internal/client"
 	"github.com/ttlpool/ttlpool/bench/internal/server"
@@ -49,19 +49,22 @@ func fill(t http.RoundTripper, j client.Job, a server.Addresses, connections int
 // that of the last byte's arrival too. It leaves behind what so many goroutines
 // leave behind.
 func fillAtOnce(t http.RoundTripper, a server.Addresses, connections int) error {
-	failed := make(chan error, connections)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	var running sync.WaitGroup
 	for range connections {
-		go func() { failed <- get(t, "http://"+a.Plain+server.Gather(connections)) }()
+		running.Go(func() {
+			if err := get(ctx, t, "http://"+a.Plain+server.Gather(connections)); err != nil {
+				cancel(err) // the others would wait for this one for ever
+			}
+		})
 	}
-	var err error
-	for range connections {
-		err = errors.Join(err, <-failed)
-	}
-	return err
+	running.Wait()
+	return context.Cause(ctx)
 }
 
-func get(t http.RoundTripper, url string) error {
-	req, err := http.NewRequest(http.MethodGet, url, nil)
+func get(ctx context.Context, t http.RoundTripper, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}

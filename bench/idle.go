@@ -37,7 +37,7 @@ func (b *bench) measureIdle() error {
 	defer s.Stop()
 	for _, p := range idleProtocols {
 		for _, n := range idleCounts {
-			row := fmt.Sprintf("%s, %s connections", p.name, figures.Thousands(n))
+			row := idleRow(p.name, n)
 			if !b.rows.matches(row) {
 				continue
 			}
@@ -49,6 +49,10 @@ func (b *bench) measureIdle() error {
 		}
 	}
 	return nil
+}
+
+func idleRow(protocol string, connections int) string {
+	return fmt.Sprintf("%s, %s connections", protocol, figures.Thousands(connections))
 }
 
 // measureIdleRow measures three times at most: memory hardly varies.

@@ -10,25 +10,27 @@ import (
 
 	"github.com/ttlpool/ttlpool/bench/internal/client"
 	"github.com/ttlpool/ttlpool/bench/internal/figures"
+	"github.com/ttlpool/ttlpool/bench/internal/patience"
 	"github.com/ttlpool/ttlpool/bench/internal/results"
 )
 
 // section is one of the tables.
 type section struct {
-	name    string
-	measure func(*bench) error
+	name        string
+	measure     func(*bench) error
+	connections func(*bench) int // whose ends are in one process at once; nil: few
 }
 
 // sections are all there are, in the order in which they are measured.
 func sections() []section {
 	return []section{
-		{latency, (*bench).measureLatency},
-		{cpu, (*bench).measureCPU},
-		{proxy, (*bench).measureProxy},
-		{poolAlone, (*bench).measurePool},
-		{idle, (*bench).measureIdle},
-		{hangUp, (*bench).measureHangUp},
-		{tail, (*bench).measureTail},
+		{latency, (*bench).measureLatency, (*bench).latencyConnections},
+		{cpu, (*bench).measureCPU, nil},
+		{proxy, (*bench).measureProxy, nil},
+		{poolAlone, (*bench).measurePool, nil},
+		{idle, (*bench).measureIdle, (*bench).idleConnections},
+		{hangUp, (*bench).measureHangUp, (*bench).hangUpConnections},
+		{tail, (*bench).measureTail, (*bench).tailConnections},
 	}
 }
 
@@ -46,10 +48,16 @@ type bench struct {
 	set     *results.Set
 	begun   time.Time
 	section string
+	unwatch func() // the row that is being measured is there
 }
 
 // measure measures what the options ask for.
 func measure(o *options) error {
+	b := &bench{options: o, begun: time.Now(), unwatch: func() {}}
+	if err := b.checkFiles(); err != nil { // before anything is overwritten
+		return err
+	}
+	defer func() { b.unwatch() }()
 	name := o.raw
 	if name == "" && o.whole() {
 		name = filepath.Join(o.docs, measurementsFile)
@@ -66,7 +74,7 @@ func measure(o *options) error {
 		}
 		out = f
 	}
-	b := &bench{options: o, set: results.NewSet(out), begun: time.Now()}
+	b.set = results.NewSet(out)
 	for _, s := range sections() {
 		if !o.sections.matches(s.name) {
 			continue
@@ -98,8 +106,10 @@ func (b *bench) add(row, client string, n int, values ...results.Value) error {
 	return b.set.Add(results.Key{Section: b.section, Row: row, Client: client}, n, values...)
 }
 
-// progress says what is being measured.
+// progress says what is being measured, and sees to it that it comes to an end.
 func (b *bench) progress(row string) {
+	b.unwatch()
+	b.unwatch = patience.Watch(b.section+": "+row, patience.Limit)
 	fmt.Printf("%4.0f s  %s: %s\n", time.Since(b.begun).Seconds(), b.section, row)
 }
 

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+
+	"github.com/ttlpool/ttlpool/bench/internal/patience"
 )
 
 // Role is what a child does. It gets the argument of Start, and returns the
@@ -51,7 +53,9 @@ func serve(role Role) error {
 	if err := in.Decode(&arg); err != nil {
 		return err
 	}
+	done := patience.Watch("the start", patience.Limit)
 	commands, stop, err := role(arg)
+	done()
 	if stop != nil {
 		defer stop()
 	}
@@ -69,7 +73,9 @@ func serve(role Role) error {
 		if command == nil {
 			return fmt.Errorf("there is no command %q", name)
 		}
+		done := patience.Watch(name, patience.Limit) // its parent may be gone, and not end it
 		got, err := command()
+		done()
 		if err := answer(out, got, err); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type Job struct {
 
 	Protocol Protocol
 	Workers  int // how many do it at once
-	Hosts    int // how many hosts they ask in turn
+	Hosts    int // how many hosts they ask in turn, each worker its own
 
 	Fresh       bool // a new request each time, and not the worker's own again
 	Cancellable bool // with a context that can end
@@ -62,6 +62,10 @@ type Client struct {
 // Worker sends one request and reads its answer to the end.
 type Worker interface{ Exchange() error }
 
+// Connections is how many connections one client may hold at once for the job: as
+// many again as there are workers, where some are dialled while others become free.
+func (j Job) Connections() int { return max(2*j.Workers, j.Hosts) }
+
 // Can reports whether the client has what the job asks for.
 func (c *Client) Can(j Job) bool { return c.can == nil || c.can(j) }
 
@@ -93,14 +97,16 @@ func Named(name string) (*Client, error) {
 	return nil, fmt.Errorf("there is no client %q", name)
 }
 
-// hostNames are the hosts of a job. All of them are the one server.
-func hostNames(j Job, address string) []string {
+// hostNames are the hosts that one of the workers asks in turn. All of them are
+// the one server. They are dealt out, so that there is one connection to each:
+// workers that all went round the same hosts would catch up with each other, and
+// each would need a connection to each host in the end.
+func hostNames(j Job, address string, worker int) (names []string) {
 	if j.Hosts == 1 {
 		return []string{address}
 	}
-	names := make([]string, j.Hosts)
-	for i := range names {
-		names[i] = fmt.Sprintf("host%d.test:80", i)
+	for i := worker % j.Hosts; i < j.Hosts; i += j.Workers {
+		names = append(names, fmt.Sprintf("host%d.test:80", i))
 	}
 	return names
 }

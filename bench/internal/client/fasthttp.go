@@ -49,10 +49,9 @@ func newFastHTTPWorker(client *fasthttp.Client, j Job, address string, number in
 		answer:  &fasthttp.Response{},
 		content: bytes.Repeat([]byte("x"), j.Body),
 		want:    len(server.Find(j.Path).Body),
-		next:    number,
 		job:     j,
 	}
-	for _, host := range hostNames(j, address) {
+	for _, host := range hostNames(j, address, number) {
 		w.hosts = append(w.hosts, j.Scheme()+host+j.Path)
 	}
 	w.request.Header.Set("User-Agent", "Go-http-client/1.1")

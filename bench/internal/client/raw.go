@@ -34,7 +34,7 @@ func startRaw(j Job, a server.Addresses) ([]Worker, func(), error) {
 	workers := make([]Worker, j.Workers)
 	for i := range workers {
 		w := &rawWorker{request: rawRequest(j, j.Address(a)), buf: make([]byte, readSize), job: j}
-		for range max(1, j.Hosts/j.Workers) { // a host is a connection of its own, no more
+		for range hostNames(j, "", i) { // a host is a connection of its own, no more
 			c, err := dialRaw(j, a)
 			if err != nil {
 				stop()

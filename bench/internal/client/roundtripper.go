@@ -71,7 +71,6 @@ func RoundTrippers(t http.RoundTripper, j Job, a server.Addresses) (workers []Wo
 	for i := range workers {
 		w := &roundTripWorker{
 			transport: t,
-			next:      i,
 			ctx:       contextFor(all, j),
 			buf:       make([]byte, readSize),
 			want:      len(server.Find(j.Path).Body),
@@ -80,7 +79,7 @@ func RoundTrippers(t http.RoundTripper, j Job, a server.Addresses) (workers []Wo
 		if j.Body > 0 {
 			w.body = newBody(j)
 		}
-		for _, host := range hostNames(j, j.Address(a)) {
+		for _, host := range hostNames(j, j.Address(a), i) {
 			w.requests = append(w.requests, w.newRequest(j.Scheme()+host+j.Path))
 		}
 		workers[i] = w

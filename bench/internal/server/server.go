@@ -6,8 +6,10 @@ package server
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 )
 
@@ -110,7 +112,11 @@ func (s *Server) accept(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			return // it is closed
+			if !errors.Is(err, net.ErrClosed) {
+				fmt.Fprintln(os.Stderr, "server:", err)
+				_ = l.Close() // whoever has connected and was not accepted would wait for ever
+			}
+			return
 		}
 		if !s.add(c) {
 			_ = c.Close()

@@ -1,0 +1,36 @@
+package patience
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+const variable = "TTLPOOL_BENCH_HANGS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(variable) != "" {
+		Watch("the answer", time.Millisecond)
+		hang()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// hang waits for longer than a test may take.
+func hang() { time.Sleep(time.Hour) }
+
+func TestAProcessThatHangsSaysWhereAndEnds(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), variable+"=1")
+	out, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "the answer: it has not ended after 1ms")
+	assert.Contains(t, string(out), "patience.hang")
+}
