@@ -198,10 +198,10 @@ func (b *bucket) passOnLocked(d *dial, served *waiter) {
 	}
 }
 
-// supplant closes a connection that its holder has found stale and begins a
-// dial for the same request, in the same place: nobody else can take it, so
-// the limit holds and the request need not queue again.
-func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*waiter, error) {
+// supplant closes a connection that has failed its holder and begins a dial for
+// the same request, in the same place: nobody else can take it, so the limit
+// holds and the request need not queue again.
+func (b *bucket) supplant(ctx context.Context, c *Conn, reason CloseReason, after *aftermath) (*waiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || c.closed != NotClosed && c.session == nil {
@@ -210,7 +210,7 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, after *aftermath) (*wait
 	w := newWaiter(ctx, demand{})
 	switch {
 	case c.closed == NotClosed && c.leases == 1:
-		b.evictLocked(c, ClosedStale)
+		b.evictLocked(c, reason)
 		after.victims = append(after.victims, c)
 		b.dialLocked(w, after)
 		return w, nil

@@ -89,12 +89,13 @@
 //
 // # Retries
 //
-// A request is sent again if it failed without a byte of a response, on a
-// connection that had served before; if nothing of it was accepted by that
-// connection, or it is unseen, or it is idempotent; and if its body can be sent
+// A request is sent again if it failed without a byte of a response, and is
+// unseen, or the connection had served before and nothing of the request was
+// accepted by it, or the request is idempotent; and if its body can be sent
 // again. Idempotent are GET, HEAD, OPTIONS, TRACE, PUT and DELETE, requests with
 // an Idempotency-Key, and those declared so by [WithIdempotent] or [Idempotent].
-// A body without GetBody is recorded within [WithReplayLimit].
+// A body without GetBody is recorded within [WithReplayLimit], but over HTTP/1.1
+// not on a new connection.
 //
 // Unseen is a request that the server's kernel had not received when the server
 // closed: its FIN acknowledges nothing of it. The kernel must tell, as Linux

@@ -109,7 +109,7 @@ func (f *flight) unrepeatable() bool {
 }
 
 // try sends the request on a connection, and again on a new one if that one
-// turns out stale and the table allows it.
+// fails it and the table allows it.
 func (f *flight) try(l lease) (*http.Response, error) {
 	req := f.request
 	mayReturn := l.reused || l.conn.session != nil // a new connection may refuse a stream of HTTP/2
@@ -132,17 +132,17 @@ func (f *flight) try(l lease) (*http.Response, error) {
 	return f.tryAgain(l.conn, failed)
 }
 
-// tryAgain sends the request on a connection that takes the place of a stale
-// one.
-func (f *flight) tryAgain(stale *Conn, failed *failedExchange) (*http.Response, error) {
-	stale.bucket.past.tally.count(eventRetry+event(failed.retryReason()), 1)
+// tryAgain sends the request on a connection that takes the place of the one
+// that failed it.
+func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, error) {
+	dead.bucket.past.tally.count(eventRetry+event(failed.retryReason()), 1)
 	req, err := f.rewind()
 	if err != nil {
-		f.giveUp(stale, failed)
+		f.giveUp(dead, failed)
 		return nil, err
 	}
 	f.held = nil
-	l, err := f.transport.pool.replace(req.Context(), stale, readClocks())
+	l, err := f.transport.pool.replace(req.Context(), dead, failed.closeReason(), readClocks())
 	if err != nil {
 		closeBody(req)
 		return nil, err
@@ -203,14 +203,21 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 	conn := x.lease.conn
 	failed := f.failed(x.lease, err, x.Sent(), x.Received(), second)
 	evidence := conn.evidenceSince(x.before)
-	if errors.Is(err, h1.ErrPremature) {
+	premature := errors.Is(err, h1.ErrPremature)
+	if premature {
 		failed.received = 0
 		if !x.disclaimed && !failed.idempotent && failed.replayable {
 			evidence = conn.awaitEvidence(f.request.Context(), x.before)
 		}
 	}
 	failed.acknowledged = evidence.acknowledged()
-	failed.unseen = !failed.own && failed.reused && failed.received == 0 && (x.disclaimed || evidence.unseen())
+	failed.unseen = !failed.own && failed.received == 0 && (x.disclaimed || evidence.unseen())
+	if !failed.reused && (premature || failed.sent == 0) {
+		// Of a server that speaks first, another connection would be no better. And
+		// after a FIN the first write is accepted: it was a reset, of which the look
+		// before the write was told.
+		failed.unseen = false
+	}
 	return failed
 }
 
@@ -277,7 +284,9 @@ func (f *flight) rewind() (*http.Request, error) {
 	return withBody(f.request, body), nil
 }
 
-// replayable reports whether the body can be sent again.
+// replayable reports whether the body can be sent again. One that is not
+// recorded cannot, read or not: whether the exchange has begun to read it, nobody
+// keeps.
 func (f *flight) replayable() bool {
 	if f.body != nil {
 		return f.body.Replayable()

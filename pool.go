@@ -358,11 +358,11 @@ func (p *Pool) evictOldIdle() bool {
 	return true
 }
 
-// replace closes a connection that its holder has found stale, and returns one
+// replace closes a connection that has failed its holder, and returns one
 // dialled for the same request.
-func (p *Pool) replace(ctx context.Context, c *Conn, now instant) (lease, error) {
+func (p *Pool) replace(ctx context.Context, c *Conn, reason CloseReason, now instant) (lease, error) {
 	var after aftermath
-	w, err := c.bucket.supplant(ctx, c, &after)
+	w, err := c.bucket.supplant(ctx, c, reason, &after)
 	p.settle(&after, now)
 	if err != nil {
 		return lease{}, err

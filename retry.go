@@ -29,8 +29,9 @@ func (f *failure) stale() bool {
 // table of docs/retry.md.
 //
 // It keys on the connection having been reused and not on the class of error,
-// for EOF, reset and failed write are three shapes of one race. A fresh
-// connection is never retried: its server has hung up because of the request.
+// for EOF, reset and failed write are three shapes of one race. The server of a
+// fresh connection has hung up because of the request, unless it provably had
+// not seen it.
 func (f *failure) notRetried() string {
 	switch {
 	case f.own:

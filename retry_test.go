@@ -25,6 +25,7 @@ func TestP5TheRetryTable(t *testing.T) {
 	}{
 		{"fresh", failure{sent: 100}, fresh, fresh},
 		{"fresh, nothing written", failure{}, fresh, fresh},
+		{"fresh, written, unseen", failure{sent: 100, unseen: true}, "", ""},
 		{"reused, nothing written", failure{reused: true}, "", ""},
 		{"reused, written", failure{reused: true, sent: 100}, unsafe, ""},
 		{"reused, how much was written is unknown", failure{reused: true, sent: -1, received: -1}, unsafe, ""},
@@ -104,6 +105,7 @@ func TestWhatCountsAsStale(t *testing.T) {
 		{"reused, nothing known", failure{reused: true, sent: -1, received: -1}, true},
 		{"reused, a foreign answer", failure{reused: true, received: 10, unseen: true}, true},
 		{"fresh", failure{sent: 100}, false},
+		{"fresh, unseen", failure{sent: 100, unseen: true}, false},
 		{"cancelled", failure{reused: true, own: true}, false},
 		{"timed out", failure{reused: true, timedOut: true}, false},
 		{"after the first byte of a response", failure{reused: true, received: 1}, false},

@@ -201,7 +201,8 @@ func TestP4TheSecondFailureIsTheLast(t *testing.T) {
 	}
 }
 
-func TestAFreshConnectionIsNeverRetried(t *testing.T) {
+// A server that has had the request has hung up because of it.
+func TestAFreshConnectionThatTookTheRequestIsNotRetried(t *testing.T) {
 	for _, sh := range shapes()[:2] {
 		ledger := newLedger()
 		server := startRaw(t, listenTCP(t), func(c *rawConn) {

@@ -123,7 +123,7 @@ type sends struct{ fresh, reused int }
 
 // violates reports whether they break promise P4: twice at most, and the second
 // time on a connection dialled for it.
-func (s sends) violates() bool { return s.reused > 1 || s.fresh > 1 }
+func (s sends) violates() bool { return s.reused > 1 || s.fresh+s.reused > 2 }
 
 // call makes one call and says what became of it.
 func (c *client) call(ctx context.Context, lane int, method, id string) (outcome, sends, error) {

@@ -60,7 +60,7 @@ func TestAReadIsSentAgain(t *testing.T) {
 	hub := kojihub.New(time.Second)
 	var requests atomic.Int64
 	client, transport := newClient(t, listen(t, &mute{hub, func(*http.Request) bool {
-		return requests.Add(1) == 2 // not the first: what fails on a fresh connection is never sent again
+		return requests.Add(1) == 2 // not the first: on a fresh connection what the server had is not sent again
 	}}))
 	for range 3 {
 		_, err := client.APIVersion(t.Context())
