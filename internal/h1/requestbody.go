@@ -36,8 +36,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if b.permission != nil && !b.permission.wait() {
-		return 0, errRefused
+	if err := b.await(); err != nil {
+		return 0, err
 	}
 	b.mu.Lock()
 	if b.aborted || b.closed {
@@ -59,6 +59,15 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, comparisonSafe(err, errUnreadable)
+}
+
+// await waits until the body may be sent. A file is then read by the connection
+// itself, and not by Read.
+func (b *requestBody) await() error {
+	if b.permission != nil && !b.permission.wait() {
+		return errRefused
+	}
+	return nil
 }
 
 // Close closes the source, once.

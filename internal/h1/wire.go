@@ -66,7 +66,8 @@ type writerOnly struct{ io.Writer }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
-// fileBehind finds the file that a request of known length is read from.
+// fileBehind finds the file that a request of known length is read from. It is a
+// regular one: a Read of a pipe may wait, and only the body knows of that.
 func fileBehind(r io.Reader) io.Reader {
 	limited, ok := r.(*io.LimitedReader)
 	if !ok {
@@ -78,6 +79,9 @@ func fileBehind(r io.Reader) io.Reader {
 	}
 	file, ok := unwrapped(body.source).(*os.File)
 	if !ok {
+		return nil
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
 	return &io.LimitedReader{R: file, N: limited.N}

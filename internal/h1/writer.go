@@ -63,6 +63,9 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 	if err := w.buf.Flush(); err != nil {
 		return 0, err
 	}
+	if err := w.sink.x.body.await(); err != nil {
+		return 0, err
+	}
 	return w.sink.ReadFrom(r)
 }
 
