@@ -65,14 +65,15 @@ func (s *Socket) Unacked() (n int64, ok bool) {
 }
 
 // Sent is how many bytes of ours the kernel has accepted, over the life of the
-// connection; ok is false when it is closed. While bytes are being sent or
-// acknowledged the sum is of two instants.
+// connection; ok is false when it is closed. What is acknowledged while it asks
+// is missing, and not counted twice: too high a sum would make a request that
+// follows look as if it had not been acknowledged.
 func (s *Socket) Sent() (n int64, ok bool) {
-	unacked, ok := s.Unacked()
+	info, ok := s.Info()
 	if !ok {
 		return 0, false
 	}
-	info, ok := s.Info()
+	unacked, ok := s.Unacked()
 	return info.Acked + unacked, ok
 }
 
