@@ -22,7 +22,7 @@ type wire struct {
 	variation time.Duration   // of round trips, as the kernel expects it
 	sent      atomic.Int64    // bytes accepted, over the whole life
 	ending    ending
-	last      atomic.Pointer[tcpinfo.Info] // as it was closed
+	last      atomic.Pointer[account] // as it was closed
 	lost      atomic.Pointer[blackHoleError]
 	stall     stall       // for the lookout only
 	dry       atomic.Bool // Reads shall find nothing
@@ -74,24 +74,38 @@ func (w *wire) ReadFrom(r io.Reader) (int64, error) {
 // the session closes the socket before the requests on it have failed.
 func (w *wire) Close() error {
 	if w.kernel != nil {
-		if info, ok := w.kernel.Info(); ok {
-			w.ending.look(w.kernel)
-			w.last.Store(&info)
+		if last, ok := w.ask(); ok {
+			w.last.Store(&last)
 		}
 	}
 	return w.Conn.Close()
 }
 
-// info is what the kernel tells, or told when the socket was closed.
-func (w *wire) info() (tcpinfo.Info, bool) {
-	if info, ok := w.kernel.Info(); ok {
-		w.ending.look(w.kernel)
-		return info, true
+// account is what the kernel tells of a socket, and whether its end was known
+// before the kernel was asked.
+type account struct {
+	tcpinfo.Info
+	ended bool
+}
+
+// ask looks for the end first: of a FIN that comes between the two questions,
+// the acknowledgement would else be missed that came with it.
+func (w *wire) ask() (a account, ok bool) {
+	w.ending.look(w.kernel)
+	a.ended = w.ending.ended.Load()
+	a.Info, ok = w.kernel.Info()
+	return a, ok
+}
+
+// account is what the kernel tells, or told when the socket was closed.
+func (w *wire) account() (account, bool) {
+	if a, ok := w.ask(); ok {
+		return a, true
 	}
 	if last := w.last.Load(); last != nil {
 		return *last, true
 	}
-	return tcpinfo.Info{}, false
+	return account{}, false
 }
 
 // longestRoundTrip is what a round trip seldom exceeds.
@@ -139,12 +153,12 @@ func (c *Conn) evidenceSince(before int64) evidence {
 	if lost := w.lost.Load(); lost != nil { // the kernel cannot be asked any more
 		return evidence{counted: true, before: before, acked: lost.acked}
 	}
-	info, ok := w.info()
+	told, ok := w.account()
 	return evidence{
 		counted: ok,
-		closed:  info.PeerClosed || w.ending.inOrder(),
+		closed:  told.PeerClosed || told.ended && w.ending.inOrder(),
 		before:  before,
-		acked:   info.Acked,
+		acked:   told.Acked,
 	}
 }
 
