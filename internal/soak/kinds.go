@@ -18,6 +18,7 @@ type kind struct {
 	slow         bool // reads with pauses
 	cancelled    bool // at some moment
 	abandoned    bool // does not read to the end
+	upgrade      bool // of the connection, to one that sends back what it gets
 	weight       int
 }
 
@@ -35,11 +36,20 @@ var kinds = []kind{
 	{name: "GET, read slowly", method: http.MethodGet, answer: 300 << 10, slow: true, weight: 2},
 	{name: "GET, abandoned", method: http.MethodGet, answer: 300 << 10, abandoned: true, weight: 2},
 	{name: "GET, cancelled", method: http.MethodGet, answer: 100 << 10, cancelled: true, weight: 4},
+	{name: "upgrade", method: http.MethodGet, answer: 16 << 10, upgrade: true, weight: 6},
 	{name: "POST, cancelled", method: http.MethodPost, body: 100 << 10, stream: true, answer: 100, cancelled: true, weight: 4},
 }
 
-// drawKind draws one by weight.
-func drawKind() *kind {
+// drawKind draws one by weight that the backend can serve.
+func drawKind(b *backend) *kind {
+	for {
+		if k := drawAny(); b.upgrades || !k.upgrade {
+			return k
+		}
+	}
+}
+
+func drawAny() *kind {
 	total := 0
 	for i := range kinds {
 		total += kinds[i].weight

@@ -41,7 +41,8 @@ type entry struct {
 	number     int64
 	repeatable bool // it may be processed twice
 	processed  int
-	slipped    bool // it has crossed what a server said out of turn
+	slipped    bool // it has met what a server said out of turn
+	waiting    bool // it was there, unread, when the server spoke
 }
 
 func newLedger(workers int, f *findings) *ledger {
@@ -95,7 +96,10 @@ func (l *ledger) change(id string, how func(*entry)) {
 }
 
 func (l *ledger) process(id string) { l.change(id, func(e *entry) { e.processed++ }) }
-func (l *ledger) slip(id string)    { l.change(id, func(e *entry) { e.slipped = true }) }
+
+func (l *ledger) slip(id string, waiting bool) {
+	l.change(id, func(e *entry) { e.slipped, e.waiting = true, waiting })
+}
 
 // at returns the entry of a request of the last few.
 func (l *ledger) at(worker int, number int64) entry {
@@ -117,6 +121,10 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set(idHeader, id)
 	w.Header().Set(gotHeader, got)
 	size, _ := strconv.Atoi(req.Header.Get(sizeHeader))
+	if req.Header.Get("Upgrade") == echo {
+		sendBack(w, size)
+		return
+	}
 	_, _ = io.Copy(w, newPattern(id, size))
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/ttlpool/ttlpool"
 )
 
 // slack is what usage may vary by: connections that are just being made or
@@ -63,8 +65,18 @@ func (s *soak) report() {
 		}
 		fmt.Fprintf(s.out, "%-32s %10d\n", kinds[i].name, n)
 	}
-	stats := s.pooled.Stats()
-	fmt.Fprintf(s.out, "\n%d dials, %d reuses, %d stale, %d sent again; closed:", stats.Dials, stats.Reuses, stats.Stale, stats.Retries)
+	fmt.Fprintln(s.out)
+	s.reportPool("all together", s.pooled)
+	for _, b := range s.backends {
+		if b.own != nil {
+			s.reportPool(b.name, b.own)
+		}
+	}
+}
+
+func (s *soak) reportPool(name string, t *ttlpool.Transport) {
+	stats := t.Stats()
+	fmt.Fprintf(s.out, "%s: %d dials, %d reuses, %d stale, %d sent again; closed:", name, stats.Dials, stats.Reuses, stats.Stale, stats.Retries)
 	for _, reason := range slices.Sorted(maps.Keys(stats.Closed)) {
 		if n := stats.Closed[reason]; n > 0 {
 			fmt.Fprintf(s.out, " %v %d", reason, n)

@@ -53,6 +53,11 @@ func run(out io.Writer, duration time.Duration, workers int) (*findings, error) 
 		return nil, err
 	}
 	stopAll(s.backends)
+	for _, b := range s.backends {
+		if b.failure != nil {
+			return nil, fmt.Errorf("%s: %w", b.name, b.failure)
+		}
+	}
 	s.findings.compareEnd(before)
 	fmt.Fprintf(out, "\n%v", s.findings)
 	return s.findings, nil
@@ -64,7 +69,7 @@ func (s *soak) start(workers int) error {
 	if err != nil {
 		return err
 	}
-	if s.backends, err = startBackends(s.ledger, certificate); err != nil {
+	if s.backends, err = startBackends(s.out, s.ledger, certificate); err != nil {
 		return err
 	}
 	if s.pooled, err = newTransport(s.backends, certificate); err != nil {
@@ -132,15 +137,25 @@ func (s *soak) round(d time.Duration) usage {
 	return now
 }
 
+// closeIdle closes what is idle in all pools.
+func (s *soak) closeIdle() {
+	s.pooled.CloseIdleConnections()
+	for _, b := range s.backends {
+		if b.own != nil {
+			b.own.CloseIdleConnections()
+		}
+	}
+}
+
 // settled closes idle connections, and measures until the servers have noticed
 // that: until nothing more has gone away for a while. It closes them again and
 // again, for a dial that nobody waits for any more may yet make one.
 func (s *soak) settled() (least usage) {
-	s.pooled.CloseIdleConnections()
+	s.closeIdle()
 	least = measure()
 	for still := 0; still < 10; still++ {
 		time.Sleep(50 * time.Millisecond)
-		s.pooled.CloseIdleConnections()
+		s.closeIdle()
 		now := measure()
 		if now.goroutines < least.goroutines || now.descriptors < least.descriptors {
 			still = 0

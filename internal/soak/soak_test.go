@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/ttlpool/ttlpool"
+	"github.com/ttlpool/ttlpool/internal/realtest"
 	"go.uber.org/goleak"
 )
 
@@ -24,10 +26,35 @@ func TestAShortSoakFindsNothing(t *testing.T) {
 	found, err := run(&out, 3*time.Second, 12)
 	require.NoError(t, err)
 	assert.Zero(t, found.total(), out.String())
-	for _, name := range []string{"plain", "HTTP/2", "through a tunnel", "restarts", "speaks out of turn"} {
+	for _, name := range []string{"plain", "HTTP/2", "through a tunnel", "restarts", "speaks out of turn", "speaks soon",
+		"HTTP/2, no TLS", "ReverseProxy"} {
 		assert.Contains(t, out.String(), name)
 	}
 	t.Log(out.String())
+}
+
+func TestAServerThatIsMissingIsNamedAndInCIAnError(t *testing.T) {
+	var out bytes.Buffer
+	missing := fmt.Errorf("no nginx found. %w", realtest.ErrNotInstalled)
+	t.Setenv("CI", "")
+	assert.True(t, excused(&out, missing))
+	assert.Contains(t, out.String(), "NOT TESTED: no nginx found")
+	assert.False(t, excused(&out, errors.New("another")))
+	assert.False(t, excused(&out, nil))
+	t.Setenv("CI", "true")
+	assert.False(t, excused(&out, missing))
+}
+
+// What a reverse proxy says of its own backend is judged as if it had been met here.
+func TestAProxysReasonCounts(t *testing.T) {
+	found := &findings{}
+	w := &worker{findings: found}
+	hop := &backend{steady: true}
+	assert.Equal(t, late, w.blame(hop, &kind{}, margin, proxyError{http.StatusBadGateway, whyStale}))
+	assert.Zero(t, found.total())
+	w.blame(hop, &kind{}, margin-1, proxyError{http.StatusBadGateway, whyStale})
+	w.blame(hop, &kind{}, margin, proxyError{http.StatusBadGateway, "refused"})
+	assert.Equal(t, 2, found.counts[needlessly])
 }
 
 // roundTrip is a transport that does as it likes.
@@ -71,7 +98,10 @@ func TestWhatMustNotHappenIsFound(t *testing.T) {
 			return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
 		}, needlessly, "connection reset"},
 		{"a proxy's failure", get, func(l *ledger, req *http.Request) (*http.Response, error) {
-			return answerTo(l, req, func(r *http.Response) { r.StatusCode = http.StatusBadGateway }), nil
+			return answerTo(l, req, func(r *http.Response) {
+				r.StatusCode = http.StatusBadGateway
+				r.Header.Del(idHeader)
+			}), nil
 		}, needlessly, "502, of the proxy"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 type unasked struct {
 	ledger   *ledger
 	listener net.Listener
+	from, to time.Duration // for how long a connection has been quiet then
 	ends     sync.WaitGroup
 
 	mu     sync.Mutex // guards conns; nothing is closed under it
@@ -29,12 +30,12 @@ type unasked struct {
 // unaskedID is in the answers that nobody has asked for.
 const unaskedID = "unasked"
 
-func startUnasked(name string, l *ledger) (*backend, error) {
+func startUnasked(name string, l *ledger, from, to time.Duration) (*backend, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	u := &unasked{ledger: l, listener: listener, conns: make(map[net.Conn]struct{})}
+	u := &unasked{ledger: l, listener: listener, from: from, to: to, conns: make(map[net.Conn]struct{})}
 	u.ends.Go(u.accept)
 	return &backend{name: name, url: "http://" + listener.Addr().String(), stop: u.stop}, nil
 }
@@ -70,7 +71,7 @@ func (u *unasked) converse(conn net.Conn) {
 		if err != nil || u.ledger.answer(out, req, got) != nil {
 			return
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(quiet + rand.N(quiet)))
+		_ = conn.SetReadDeadline(time.Now().Add(u.from + rand.N(u.to-u.from)))
 		_, err = in.Peek(1)
 		_ = conn.SetReadDeadline(time.Time{})
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -80,28 +81,24 @@ func (u *unasked) converse(conn net.Conn) {
 	}
 }
 
-// quiet is for how long a connection has, at least. Behind one that was busy
-// until just now, a client that is slow to read may not look who is answered: see
-// docs/staleness.md.
+// quiet is after how long a server's idle timer goes off, at the soonest. One that
+// speaks sooner may do so on a connection that has just been used.
 const quiet = 120 * time.Millisecond
-
-// linger is for how long a request may still come.
-const linger = 20 * time.Millisecond
 
 // speak says what nobody has asked for, and ends its side. A request that has
 // been sent by then, and arrives, is acknowledged as if it had been answered: its
-// client may be unable to tell. It is noted.
+// client may be unable to tell (docs/staleness.md). It is noted, and whether it was
+// there before.
 func (u *unasked) speak(conn net.Conn, in *bufio.Reader, out *bufio.Writer) {
+	waiting := hangup.NewProbe(conn).State() == hangup.Pending
 	status := []string{"200 OK", "408 Request Timeout"}[rand.IntN(2)]
 	if writeBare(out, status, unaskedID, "") != nil || conn.(*net.TCPConn).CloseWrite() != nil {
 		return
 	}
-	time.Sleep(linger) // a Read with a deadline would see nothing if the process had stalled until then
-	if hangup.NewProbe(conn).State() != hangup.Pending {
-		return
-	}
+	// Until the client closes, which it does when it sees our end: a request that came
+	// after a deadline, and before the close, would be acknowledged and not noted.
 	if req, err := http.ReadRequest(in); err == nil {
-		u.ledger.slip(req.Header.Get(idHeader))
+		u.ledger.slip(req.Header.Get(idHeader), waiting)
 	}
 }
 

@@ -29,11 +29,12 @@ const (
 	broken            // its server broke off what it had begun
 	refused           // its server was not there
 	late              // this process was stalled for longer than the margin
-	slipped           // its server spoke out of turn as it went out, and then had it
+	slipped           // its server had it, had not read it, and spoke out of turn
+	crossed           // its server spoke out of turn as it went out, and then had it
 	outcomes
 )
 
-var outcomeNames = [outcomes]string{"answered", "given up", "stale, not sent again", "broken off", "refused", "late", "slipped"}
+var outcomeNames = [outcomes]string{"answered", "given up", "stale, not sent again", "broken off", "refused", "late", "slipped", "crossed"}
 
 // worker makes one request after the other.
 type worker struct {
@@ -53,7 +54,8 @@ var errWrong = errors.New("it belongs to another request")
 // run makes requests until the context ends, and lets none be.
 func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		b, k := w.backends[rand.IntN(len(w.backends))], drawKind()
+		b := w.backends[rand.IntN(len(w.backends))]
+		k := drawKind(b)
 		w.number++
 		result := w.call(b, k)
 		w.kinds[k]++
@@ -81,7 +83,11 @@ func (w *worker) call(b *backend, k *kind) outcome {
 		w.findings.add(needlessly, err.Error())
 		return broken
 	}
-	resp, err := w.transport.RoundTrip(req)
+	via := w.transport
+	if b.direct {
+		via = b.own
+	}
+	resp, err := via.RoundTrip(req)
 	if err == nil {
 		err = k.check(resp, id, sent, size)
 		_ = resp.Body.Close()
@@ -105,6 +111,10 @@ func (k *kind) request(ctx context.Context, url, id string) (req *http.Request, 
 	if k.expect {
 		req.Header.Set("Expect", "100-continue")
 	}
+	if k.upgrade {
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", echo)
+	}
 	sent, err = readSum(newPattern(id, length))
 	return req, sent, size, err
 }
@@ -115,9 +125,9 @@ var errAbandoned = errors.New("abandoned")
 // check reads an answer, and finds out whether it is the request's own.
 func (k *kind) check(resp *http.Response, id, sent string, size int) error {
 	switch {
-	case resp.StatusCode == http.StatusBadGateway:
-		return errors.New("502, of the proxy")
-	case resp.Header.Get(idHeader) != id || resp.StatusCode != http.StatusOK:
+	case resp.StatusCode >= http.StatusInternalServerError && resp.Header.Get(idHeader) == "":
+		return proxyError{resp.StatusCode, resp.Header.Get(whyHeader)}
+	case resp.Header.Get(idHeader) != id || resp.StatusCode != k.success():
 		return fmt.Errorf("%s of %q to %s: %w", resp.Status, resp.Header.Get(idHeader), id, errWrong)
 	case resp.Header.Get(gotHeader) != sent:
 		return fmt.Errorf("the server got %s of the body %s of %s: %w", resp.Header.Get(gotHeader), sent, id, errWrong)
@@ -125,7 +135,18 @@ func (k *kind) check(resp *http.Response, id, sent string, size int) error {
 	if k.method == http.MethodHead || resp.Header.Get(bareHeader) != "" {
 		size = 0
 	}
+	if k.upgrade {
+		return k.converse(resp.Body, id, size)
+	}
 	return k.compare(resp.Body, newPattern(id, size))
+}
+
+// success is the status of an answer.
+func (k *kind) success() int {
+	if k.upgrade {
+		return http.StatusSwitchingProtocols
+	}
+	return http.StatusOK
 }
 
 // compare reads an answer's body along with what it should be.
@@ -174,6 +195,9 @@ func (w *worker) judge(ctx context.Context, b *backend, k *kind, resp *http.Resp
 		return givenUp
 	case errors.Is(err, errWrong):
 		if resp.Header.Get(idHeader) == unaskedID && w.hasSlipped() {
+			if !w.ledger.at(w.index, w.number).waiting {
+				return crossed
+			}
 			return slipped
 		}
 		w.findings.add(wrongAnswer, fmt.Sprintf("%s, %s: %v", b.name, k.name, err))
@@ -188,7 +212,8 @@ func (w *worker) judge(ctx context.Context, b *backend, k *kind, resp *http.Resp
 // blame says why a request failed.
 func (w *worker) blame(b *backend, k *kind, took time.Duration, err error) outcome {
 	var exchange *ttlpool.ExchangeError
-	stale := errors.As(err, &exchange) && exchange.Stale
+	var behind proxyError
+	stale := errors.As(err, &exchange) && exchange.Stale || errors.As(err, &behind) && behind.why == whyStale
 	switch {
 	case b.steady && stale && took >= margin:
 		return late // for its server, too, time had gone on
