@@ -12,8 +12,8 @@ import (
 // machineInfo describes the machine in configuration lines of the format of Go
 // benchmarks.
 func machineInfo() string {
-	return fmt.Sprintf("goos: %s\ngoarch: %s\ngo: %s\ncpu: %s\nprocessors: %d\nsystem: %s\nmeasured: %s\n",
-		runtime.GOOS, runtime.GOARCH, runtime.Version(), processor(), runtime.NumCPU(), system(), time.Now().Format("2 January 2006"))
+	return fmt.Sprintf("goos: %s\ngoarch: %s\ngo: %s\ncpu: %s\nprocessors: %d\nsystem: %s\nload: %s\nmeasured: %s\n",
+		runtime.GOOS, runtime.GOARCH, runtime.Version(), processor(), runtime.NumCPU(), system(), load1(), time.Now().Format("2 January 2006"))
 }
 
 // processor is what Linux calls the processor.
@@ -29,6 +29,17 @@ func processor() string {
 		}
 	}
 	return "unknown"
+}
+
+// load1 is how many tasks were running or about to, in the mean of the last
+// minute. Times hold if it is next to nothing.
+func load1() string {
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(load), " ")
+	return minute
 }
 
 // system is the kernel and its version.

@@ -45,6 +45,7 @@ func machineTable(set *results.Set) string {
 		{"processors in use", "processors"},
 		{"system", "system goos goarch"},
 		{"Go", "go"},
+		{"load as it began", "load"},
 	} {
 		var values []string
 		for _, k := range strings.Fields(line.keys) {
