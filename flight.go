@@ -59,8 +59,12 @@ func (f *flight) run() (resp *http.Response, err error) {
 // dialer, a hook, a predicate.
 func (f *flight) unwind() {
 	closeBody(f.request)
-	if f.held != nil {
-		f.transport.pool.discard(f.held, ClosedFailed, readClocks())
+	switch conn := f.held; {
+	case conn == nil:
+	case conn.session != nil: // which may be running exchanges of others
+		f.transport.pool.release(conn, readClocks(), false)
+	default:
+		f.transport.pool.discard(conn, ClosedFailed, readClocks())
 	}
 	f.finish()
 }
