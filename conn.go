@@ -41,7 +41,8 @@ type Conn struct {
 	reused      bool          // has been given back before
 	idle        bool          // in the bucket's idle list
 	leases      int           // the rights to run an exchange that are out; idle means none
-	capacity    int           // how many of them there may be; 0: retired
+	capacity    int           // how many of them there may be
+	retired     bool          // none may be added, whatever the session says
 	uses        int           // exchanges completed
 	maxUses     int           // as the server hints; 0: no limit
 	hinted      time.Duration // the server's timeout, as it hints; 0: it does not

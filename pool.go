@@ -202,7 +202,7 @@ func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
 		return
 	}
 	var after aftermath
-	c.bucket.setCapacity(c, 0, now, &after)
+	c.bucket.retire(c, &after)
 	p.settle(&after, now)
 	p.release(c, now, false)
 }

@@ -40,7 +40,7 @@ func (p *Pool) watchSession(c *Conn) {
 func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.closed != NotClosed {
+	if c.closed != NotClosed || c.retired {
 		return
 	}
 	c.capacity = capacity
@@ -52,6 +52,16 @@ func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermat
 	default:
 		b.dialForWaitersLocked(after)
 	}
+}
+
+// retire lets those who run an exchange on a connection go on with it, and
+// nobody else, whatever the session says of its capacity when they end. The
+// caller is one of them.
+func (b *bucket) retire(c *Conn, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.retired, c.capacity = true, 0
+	b.dialForWaitersLocked(after)
 }
 
 // serveWaitersLocked lets those who wait share a connection, as far as its
