@@ -188,10 +188,23 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 			}
 			l.conn.bucket.past.tally.count(eventReuse, 1)
 		}
-		p.lookout.post(l.conn)
-		p.traces.gotConn(l.conn, now)
+		p.handOut(l.conn, now)
 		return l, nil
 	}
+}
+
+// handOut tells of a checkout. Of a hook that panics the lease is taken back: it
+// never gets to its holder.
+func (p *Pool) handOut(c *Conn, now instant) {
+	p.lookout.post(c)
+	told := false
+	defer func() {
+		if !told {
+			p.release(c, now, false)
+		}
+	}()
+	p.traces.gotConn(c, now)
+	told = true
 }
 
 // reject gives up a connection that has proved unfit at checkout. One with a
@@ -371,8 +384,7 @@ func (p *Pool) replace(ctx context.Context, c *Conn, reason CloseReason, now ins
 	if err != nil {
 		return lease{}, err
 	}
-	p.lookout.post(fresh.conn)
-	p.traces.gotConn(fresh.conn, readClocks())
+	p.handOut(fresh.conn, readClocks())
 	return fresh, nil
 }
 
