@@ -202,9 +202,10 @@ var cancellations = []exchange{
 		want:   broken(200, "hello", requestCanceled),
 	},
 	{
-		name:     "a caller whose deadline passes while a read waits",
-		deadline: shortly, wire: nothing, noProbe: true,
-		server: answer(tenBytesToCome + "hello").then(await(finished)),
+		name:   "a caller whose deadline passes while a read waits",
+		passes: "the deadline",
+		server: answer(tenBytesToCome+"hello").then(await("hello is read"), tell("the deadline"), await(finished)),
+		use:    []act{read(5), tells("hello is read"), readRest},
 		want:   broken(200, "hello", deadline),
 	},
 	{

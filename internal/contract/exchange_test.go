@@ -26,6 +26,7 @@ type exchange struct {
 	before   func(*stage)        // right before it is sent
 	dial     dialer              // makes the connections of both transports
 	deadline time.Duration       // of the request's context
+	passes   moment              // when the context's deadline passes, instead
 	legacy   bool                // the request has a Cancel channel, closed by that moment
 	trace    func(*call) *httptrace.ClientTrace
 

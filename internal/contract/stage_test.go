@@ -23,7 +23,7 @@ const patience = 10 * time.Second
 // grace bounds the wait for what a transport should do by itself after an exchange: close a connection or a body.
 const grace = 2 * time.Second
 
-// tooLong is what no exchange takes that goes as it should, however busy the machine is.
+// tooLong is what no exchange takes that goes as it should.
 const tooLong = 3 * time.Second
 
 // stage is what the two sides of one run share: the moments they tell each other, so that no script has to sleep, and
