@@ -15,7 +15,7 @@ type Apache struct {
 	Prefork          bool          // a process for each connection, and not the event MPM
 	Certificate      *Certificate  // nil: no TLS
 	HTTP2            bool          // needs a Certificate
-	Processes        int           // of 256 threads each, with the event MPM; 0: 6
+	Processes        int           // of 256 threads each, with the event MPM, 0: 6; or with one connection each, at the start, 0: 64
 
 	Backend        string        // host and port: a reverse proxy, with mod_proxy's defaults
 	BackendTTL     time.Duration // mod_proxy's ttl; whole seconds
@@ -58,7 +58,7 @@ Group #{{.Gid}}
 {{end}}
 {{if .Kind.Prefork}}
 ServerLimit 512
-StartServers 64
+StartServers {{.Kind.Processes}}
 MinSpareServers 32
 MaxSpareServers 512
 MaxRequestWorkers 512
@@ -108,7 +108,11 @@ func (a Apache) start(s *site) (running, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Processes == 0 {
+	switch {
+	case a.Processes != 0:
+	case a.Prefork:
+		a.Processes = 64
+	default:
 		a.Processes = 6
 	}
 	settings := struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 type Effort struct {
 	Requests int // aimed, of each method, by each peer, at each server
 	Lanes    int // connections of each peer to each server, side by side
+	// Limit is how long requests are aimed. Reports are of those that were made by
+	// then. 0: no limit.
+	Limit time.Duration
 }
 
 // startsAtOnce is how many servers are started side by side. A Java machine that
@@ -21,8 +25,9 @@ type Effort struct {
 const startsAtOnce = 2
 
 // Run starts the servers of all rows, and then runs them side by side: they mostly
-// wait. The reports are in the order of the rows. A row that fails is in the
-// error, and ends the rest.
+// wait. The reports are in the order of the rows. When ctx ends no more requests
+// are aimed, and the reports are of what was done. A row that fails is in the
+// error, and its report is missing; the others are none the worse.
 func Run(ctx context.Context, rows []Row, effort Effort) ([]Report, error) {
 	contests := make([]*contest, len(rows))
 	defer func() {
@@ -37,12 +42,17 @@ func Run(ctx context.Context, rows []Row, effort Effort) ([]Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if effort.Limit > 0 {
+		limited, cancel := context.WithTimeout(ctx, effort.Limit)
+		defer cancel()
+		ctx = limited
+	}
 	reports := make([]Report, len(rows))
 	err = sideBySide(len(rows), len(rows), func(i int) (err error) {
 		reports[i], err = contests[i].run(ctx)
 		return err
 	})
-	return reports, err
+	return slices.DeleteFunc(reports, func(r Report) bool { return len(r.Peers) == 0 }), err
 }
 
 // sideBySide calls n functions, so many at once, and joins their errors.
@@ -134,7 +144,7 @@ func (c *contest) run(ctx context.Context) (r Report, err error) {
 	}
 	all.Wait()
 	stopAll(c.peers)
-	if err := errors.Join(ctx.Err(), c.server.Stop(), c.counting.Stop()); err != nil {
+	if err := errors.Join(c.server.Stop(), c.counting.Stop()); err != nil {
 		return r, err
 	}
 	processed, err := c.counting.Processed()

@@ -145,7 +145,8 @@ func (c *campaign) header(id string) http.Header {
 const patience = time.Minute
 
 func (c *campaign) call(ctx context.Context, lane, method int, id string, late bool) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, aimedKey{}, true), patience)
+	// The end of the run is no failure of what has been sent by then.
+	ctx, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), aimedKey{}, true), patience)
 	defer cancel()
 	c.mu.Lock()
 	c.sent[id] = method

@@ -46,7 +46,7 @@ func (r Report) write(text *strings.Builder) {
 	for _, c := range r.Peers[0].Cells {
 		fmt.Fprintf(text, " %s |", c.Method)
 	}
-	text.WriteString(" twice | wrong | dials | late | p50, p99 |\n| --- |" + strings.Repeat(" --: |", len(r.Peers[0].Cells)+5) + "\n")
+	text.WriteString(" aimed | twice | wrong | dials | late | p50, p99 |\n| --- |" + strings.Repeat(" --: |", len(r.Peers[0].Cells)+6) + "\n")
 	for _, p := range r.Peers {
 		p.write(text)
 	}
@@ -70,7 +70,7 @@ func (p PeerReport) write(text *strings.Builder) {
 	if p.Dials >= 0 {
 		dials = per(int(p.Dials), t.Aimed)
 	}
-	fmt.Fprintf(text, " %d, %d | %d | %s | %s | %s, %s |\n", p.unsafeTwice(), t.Twice-p.unsafeTwice(), t.Wrong, dials,
+	fmt.Fprintf(text, " %d | %d, %d | %d | %s | %s | %s, %s |\n", t.Aimed, p.unsafeTwice(), t.Twice-p.unsafeTwice(), t.Wrong, dials,
 		per(t.Late, t.Aimed), short(t.Median), short(t.P99))
 }
 

@@ -5,9 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/ttlpool/ttlpool/internal/realtest"
 )
 
 // requestsVariable says how many requests of each method each peer aims at each
@@ -70,4 +72,22 @@ func check(t *testing.T, r Report, p PeerReport) {
 			assert.Equal(t, c.Aimed-c.ClosedNew(), c.Once+c.Twice, what)
 		}
 	}
+}
+
+// A run that has no more time says what it has done, and finds no fault with that.
+func TestARunThatIsCutShortReportsWhatWasDone(t *testing.T) {
+	row := Row{Kind: realtest.Go{KeepAliveTimeout: timeout}, exact: true}
+	planned := Effort{Requests: 1_000_000, Lanes: 5, Limit: 10 * time.Second}
+	reports, err := Run(t.Context(), []Row{row}, planned)
+	require.NoError(t, err)
+	require.Len(t, reports, 1)
+	for _, p := range reports[0].Peers {
+		total := p.Total()
+		assert.Less(t, total.Aimed, planned.Requests)
+		if p.Ours {
+			assert.Zero(t, total.Failed(), "%v", total.Example)
+			assert.Equal(t, total.Aimed, total.Once+total.Twice)
+		}
+	}
+	assert.Positive(t, reports[0].Peers[0].Total().Aimed)
 }
