@@ -37,13 +37,16 @@ func (p *Pool) watchSession(c *Conn) {
 
 // setCapacity takes in what the session says. A session that takes no more
 // exchanges is retired: its connection is closed when the last has ended.
+//
+// That is for good: the session is asked without the lock, so that what it said
+// before a GOAWAY may be taken in after it.
 func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.closed != NotClosed || c.retired {
 		return
 	}
-	c.capacity = capacity
+	c.capacity, c.retired = capacity, capacity == 0
 	switch {
 	case capacity > 0:
 		b.serveWaitersLocked(c, now)

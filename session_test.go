@@ -3,11 +3,100 @@ package ttlpool
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// fakeSession says what a test wants.
+type fakeSession struct {
+	net.Conn
+	capacity atomic.Int32
+	reads    atomic.Int32
+	between  atomic.Pointer[func()] // called once, when the capacity has been read and before it is returned
+	changed  func()
+}
+
+func (s *fakeSession) Watch(changed func()) { s.changed = changed }
+
+func (s *fakeSession) Capacity() int {
+	n := s.capacity.Load()
+	s.reads.Add(1)
+	if f := s.between.Swap(nil); f != nil {
+		(*f)()
+	}
+	return int(n)
+}
+
+// sessionPool makes connections with a session of a capacity.
+func sessionPool(t *testing.T, capacity int) (*Pool, *[]*fakeSession) {
+	sessions := new([]*fakeSession) // by one dial after the other
+	p := newPool(defaultConfig(), func(context.Context, key) (link, error) {
+		here, there := net.Pipe()
+		t.Cleanup(func() { _ = there.Close() })
+		s := &fakeSession{Conn: here}
+		s.capacity.Store(int32(capacity))
+		*sessions = append(*sessions, s)
+		return link{conn: here, session: s}, nil
+	})
+	t.Cleanup(func() { _ = p.Close() })
+	return p, sessions
+}
+
+func leaseFrom(t *testing.T, p *Pool) *Conn {
+	l, err := p.acquire(t.Context(), demand{key: key{network: "tcp", address: "hub:443"}})
+	require.NoError(t, err)
+	return l.conn
+}
+
+// The capacity is read without a lock: what was read before the server's GOAWAY may be taken in after it.
+func TestAnOldCapacityDoesNotReviveARetiredConnection(t *testing.T) {
+	for name, retire := range map[string]func(t *testing.T, p *Pool, s *fakeSession, c *Conn){
+		"by a change": func(_ *testing.T, p *Pool, s *fakeSession, c *Conn) {
+			s.changed()
+			p.release(c, readClocks(), true)
+		},
+		"at checkout": func(_ *testing.T, p *Pool, _ *fakeSession, c *Conn) {
+			p.reject(c, ClosedHungUp, readClocks())
+		},
+		"by a request that found it stale": func(t *testing.T, p *Pool, _ *fakeSession, c *Conn) {
+			l, err := p.replace(t.Context(), c, ClosedStale, readClocks())
+			require.NoError(t, err)
+			p.discard(l.conn, ClosedFailed, readClocks())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, sessions := sessionPool(t, 100)
+			c := leaseFrom(t, p)
+			require.Same(t, c, leaseFrom(t, p))
+			s := (*sessions)[0]
+			require.Eventually(t, func() bool { return s.reads.Load() == 3 }, 10*time.Second, time.Millisecond, "at birth, when it is watched, when it is shared")
+
+			read, proceed, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			wait := func() {
+				close(read)
+				<-proceed
+			}
+			s.between.Store(&wait)
+			go func() {
+				defer close(done)
+				s.changed() // reads 100
+			}()
+			<-read
+			s.capacity.Store(0)
+			retire(t, p, s, c)
+			close(proceed)
+			<-done
+
+			p.release(c, readClocks(), true)
+			assert.Equal(t, ClosedHungUp, c.Info().Closed, "when its last exchange had ended")
+			assert.NotSame(t, c, leaseFrom(t, p))
+		})
+	}
+}
 
 // roomy is a session that always has room, and says so when it is told to.
 type roomy struct {

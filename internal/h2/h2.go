@@ -71,11 +71,12 @@ func (c *Conn) Capacity() int {
 	if c.client.Err() != nil {
 		return 0
 	}
-	available, running := c.client.Available(), c.client.InFlight()
-	if available == 0 && running == 0 {
-		return c.client.Available() // the last exchange may have ended between the two
+	for range 3 {
+		if n := c.client.Available() + c.client.InFlight(); n > 0 {
+			return n
+		} // or the last exchange has ended between the two, and perhaps another begun
 	}
-	return available + running
+	return 0
 }
 
 // Watch makes changed be called when the capacity has grown, an exchange has
