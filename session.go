@@ -21,6 +21,13 @@ type link struct {
 
 // watchSession follows the capacity of a connection's session. It is called
 // once the pool knows the connection.
+//
+// A GOAWAY on an idle connection is not told of, see h2.Conn.Watch. Such a
+// connection stays open, and counts as idle, until the server's FIN follows,
+// which is told of, or its TTL, if it has one, has run out; a checkout before
+// that asks for the capacity, and closes it (Conn.unfit). To listen in on what
+// the session reads would cost every read of every session to close a few
+// sockets sooner.
 func (p *Pool) watchSession(c *Conn) {
 	if c.session == nil {
 		return

@@ -42,6 +42,24 @@ func TestUnseenOverHTTP2(t *testing.T) {
 	}
 }
 
+// Of a GOAWAY on an idle connection nobody is told, but of the close that follows.
+func TestAnIdleConnectionGoesWithItsServersGOAWAY(t *testing.T) {
+	for _, secure := range []bool{true, false} {
+		t.Run(fmt.Sprintf("TLS %v", secure), func(t *testing.T) {
+			t.Parallel()
+			h := startHangUp(t, secure)
+			tr := newTransport(t, ttlpool.WithBase(h.base()))
+			send(t, tr, newRequest(t, t.Context(), "GET", h.URL, nil))
+			assert.Equal(t, 1, tr.Stats().Idle)
+			down := make(chan error, 1)
+			go func() { down <- h.Config.Shutdown(t.Context()) }()
+			eventually(t, func() bool { return tr.Stats().Open == 0 }, "it is kept")
+			assertClosed(t, tr, ttlpool.ClosedHungUp, 1)
+			assert.NoError(t, <-down)
+		})
+	}
+}
+
 // hangUp is a server that speaks HTTP/2 and can hang up.
 type hangUp struct {
 	*httptest.Server

@@ -81,6 +81,10 @@ func (c *Conn) Capacity() int {
 
 // Watch makes changed be called when the capacity has grown, an exchange has
 // ended, or the connection is closed. It may be called from any goroutine.
+//
+// It is not called when the capacity has fallen, to 0 by a GOAWAY for one: the
+// state hook of net/http tells of nothing but growth and ends, and nothing else
+// there can be waited for. If exchanges run, the end of the next one tells.
 func (c *Conn) Watch(changed func()) {
 	c.client.SetStateHook(func(*http.ClientConn) { changed() })
 }
