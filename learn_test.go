@@ -1,13 +1,11 @@
 package ttlpool
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // at is an instant so long after the beginning, on both clocks.
@@ -184,20 +182,4 @@ func TestWarningsAreLimited(t *testing.T) {
 	assert.False(t, w.allow(at(time.Hour)))
 	assert.False(t, w.allow(at(time.Hour+warningsWithin-1)))
 	assert.True(t, w.allow(at(time.Hour+warningsWithin)))
-}
-
-// What is known of addresses of long ago is given up when there are too many, and
-// what is known of those in use is not.
-func TestPastsAreBounded(t *testing.T) {
-	p, err := NewPool(nil)
-	require.NoError(t, err)
-	defer p.Close()
-	used := key{network: "tcp", address: "hub:80"}
-	p.buckets[used] = newBucket(p, used)
-	kept := p.pasts[used]
-	for i := range 3 * maxPasts {
-		p.pastOfLocked(key{network: "tcp", address: fmt.Sprint(i)})
-	}
-	assert.LessOrEqual(t, len(p.pasts), maxPasts)
-	assert.Same(t, kept, p.pasts[used])
 }

@@ -1,6 +1,7 @@
 package ttlpool
 
 import (
+	"container/list"
 	"sync/atomic"
 	"time"
 )
@@ -11,6 +12,8 @@ type past struct {
 	lessons lessons
 	tally   tally
 	hint    atomic.Int64 // the server's timeout as it said last, a time.Duration; 0: it did not
+
+	dormant *list.Element // its place in Pool.dormant, nil while there is a bucket; guarded by Pool.mu
 }
 
 // noteHint is called for every response with a hint, and nearly always says
@@ -24,23 +27,45 @@ func (p *past) noteHint(timeout time.Duration) {
 // maxPasts bounds the memory for addresses of long ago.
 const maxPasts = 4096
 
-// pastOfLocked returns what is known of a key. The caller holds Pool.mu.
+// pastOfLocked returns what is known of a key whose bucket is being made. The
+// caller holds Pool.mu.
 func (p *Pool) pastOfLocked(k key) *past {
-	if known := p.pasts[k]; known != nil {
-		return known
-	}
-	for old, known := range p.pasts {
-		if len(p.pasts) < maxPasts {
-			break
+	known := p.pasts[k]
+	switch {
+	case known == nil:
+		if len(p.pasts) >= maxPasts {
+			p.forgetOneLocked()
 		}
-		if p.buckets[old] == nil {
-			delete(p.pasts, old)
-			known.tally.bequeath(&p.forgotten)
-		}
+		known = &past{}
+		p.pasts[k] = known
+	case known.dormant != nil:
+		p.dormant.Remove(known.dormant)
+		known.dormant = nil
 	}
-	known := &past{}
-	p.pasts[k] = known
 	return known
+}
+
+// retainLocked is for a key whose bucket is dropped. Keys in use may be more than
+// maxPasts, so that there is no room for another past then. The caller holds
+// Pool.mu.
+func (p *Pool) retainLocked(k key) {
+	p.pasts[k].dormant = p.dormant.PushBack(k)
+	if len(p.pasts) > maxPasts {
+		p.forgetOneLocked()
+	}
+}
+
+// forgetOneLocked forgets the key that has been out of use for longest, if there
+// is one. One at a time is enough: none is out of use while there are more than
+// maxPasts. The caller holds Pool.mu.
+func (p *Pool) forgetOneLocked() {
+	longest := p.dormant.Front()
+	if longest == nil {
+		return
+	}
+	k := p.dormant.Remove(longest).(key)
+	p.pasts[k].tally.bequeath(&p.forgotten)
+	delete(p.pasts, k)
 }
 
 // stats returns the counters, and what is known of the server.

@@ -1,6 +1,7 @@
 package ttlpool
 
 import (
+	"container/list"
 	"context"
 	"log/slog"
 	"net"
@@ -38,7 +39,8 @@ type Pool struct {
 	// under it; nothing else happens there.
 	mu       sync.RWMutex
 	buckets  map[key]*bucket
-	pasts    map[key]*past
+	pasts    map[key]*past // one for each bucket, and for each of dormant
+	dormant  list.List     // the keys that have no bucket now, the one without for longest first
 	draining bool
 	closed   bool
 }
@@ -466,6 +468,7 @@ func (p *Pool) drop(b *bucket) {
 	if b.vacantLocked() && !b.dropped {
 		b.dropped = true
 		delete(p.buckets, b.key)
+		p.retainLocked(b.key)
 	}
 }
 
