@@ -96,7 +96,7 @@ var queries = sync.Pool{New: func() any {
 	q := new(query)
 	q.readInfo = func(fd uintptr) { q.info, q.ok = readInfo(int(fd)) }
 	q.readUnacked = func(fd uintptr) {
-		n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCOUTQ) // an int of C: 4 bytes, whatever ours has
 		q.unacked, q.ok = int64(n), err == nil
 	}
 	return q
