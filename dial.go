@@ -30,9 +30,9 @@ var (
 	errDialExited = errors.New("ttlpool: the dial function ended its goroutine")
 )
 
-// run dials and hands over what comes of it. It must be deferred against: a
-// caller's dial function may panic, which goes to the request that waits for
-// it, or end the goroutine.
+// run dials and hands over what comes of it. That is deferred, because a caller's
+// dial function may panic, which goes to the request that waits for it, or end
+// the goroutine.
 func (d *dial) run() {
 	var (
 		made     link

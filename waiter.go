@@ -27,8 +27,8 @@ func newWaiter(ctx context.Context, d demand) *waiter {
 	return &waiter{ctx: ctx, demand: d, ready: make(chan grant, 1), waiting: true}
 }
 
-// grant ends a wait: a lease, an error, or the value
-// with which the caller's own dial function panicked.
+// grant ends a wait: a lease, an error, or the value with which the caller's own
+// dial function panicked.
 type grant struct {
 	lease    lease
 	err      error
