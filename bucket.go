@@ -39,6 +39,7 @@ type bucket struct {
 	idle    idleList           // those of them without a lease
 	dials   map[*dial]struct{}
 	waiters waiterQueue // not empty only while nothing idle could serve them
+	second  waiterQueue // second tries that wait for a place: nothing but a connection dialled for them will do
 	closing int         // connections that are being closed, and hold their places
 
 	hinted   bool // some connection has a timeout of its own
@@ -177,7 +178,7 @@ func (b *bucket) vacatedLocked(after *aftermath) {
 }
 
 func (b *bucket) vacantLocked() bool {
-	return len(b.conns)+b.closing+len(b.dials)+b.waiters.len == 0
+	return len(b.conns)+b.closing+len(b.dials)+b.waiters.len+b.second.len == 0
 }
 
 // expired says why a connection that is leased should not be used at now.
@@ -289,8 +290,10 @@ func (b *bucket) close(after *aftermath) {
 		}
 		after.stop = append(after.stop, d)
 	}
-	for b.waiters.first != nil {
-		b.grantLocked(b.waiters.first, grant{err: ErrClosed})
+	for _, q := range []*waiterQueue{&b.waiters, &b.second} {
+		for q.first != nil {
+			b.grantLocked(q.first, grant{err: ErrClosed})
+		}
 	}
 	for c := range b.conns {
 		b.discardLocked(c, ClosedPoolClosed, after)
@@ -321,7 +324,7 @@ func (b *bucket) stats(now instant) HostStats {
 			Idle:    b.idle.len,
 			InUse:   len(b.conns) - b.idle.len,
 			Dialing: len(b.dials),
-			Waiting: b.waiters.len,
+			Waiting: b.waiters.len + b.second.len,
 		},
 		TTL: b.ttlLocked(now),
 	}

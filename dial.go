@@ -64,7 +64,7 @@ func (d *dial) run() {
 // even if others are in progress that nobody waits for: those may hang. Where
 // connections have sessions, one dial is for all.
 func (b *bucket) dialForWaitersLocked(after *aftermath) {
-	if b.closed {
+	if b.closed || !b.dialForSecondTriesLocked(after) {
 		return
 	}
 	for w := b.waiters.first; w != nil; w = w.next {
@@ -79,6 +79,21 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 			return
 		}
 	}
+}
+
+// dialForSecondTriesLocked begins a dial for each second try, which from then on
+// has it to itself; false means that there is no place for another.
+func (b *bucket) dialForSecondTriesLocked(after *aftermath) bool {
+	for b.second.first != nil {
+		if !b.placeLocked(after) {
+			return false
+		}
+		w := b.second.first
+		b.second.remove(w)
+		b.dialLocked(w, after)
+		b.pool.places.Add(1)
+	}
+	return true
 }
 
 // placeLocked reports whether there is a place for one more connection. If not,
@@ -158,7 +173,7 @@ func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare b
 	surplus := b.shareLocked(now) != nil || b.sessions && b.idle.newest != nil
 	first := b.leaseLocked(c, now)
 	served := b.waiters.first
-	if d.owner != nil && !d.owner.queued {
+	if d.owner != nil && d.owner.queue == nil {
 		served = d.owner
 	}
 	if served != nil {
@@ -222,7 +237,7 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, reason CloseReason, afte
 		b.dialLocked(w, after)
 		b.pool.places.Add(1)
 	} else {
-		b.waiters.pushFront(w)
+		b.second.pushBack(w)
 	}
 	return w, nil
 }

@@ -64,6 +64,8 @@ func (b *bucket) unkeepableLocked(c *Conn, now instant) CloseReason {
 		return reason
 	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, c.lifetimeLocked(now), now):
 		return ClosedMadeWay
+	case b.second.len > b.closing: // each place that is being freed serves one
+		return ClosedMadeWay
 	case b.waiters.first != nil:
 		return NotClosed
 	case b.draining:

@@ -17,9 +17,9 @@ type waiter struct {
 
 	// The rest is guarded by the bucket's mutex.
 
-	waiting     bool  // nobody has granted it anything, and it has not left
-	queued      bool  // it is in the queue; one that waits for a dial of its own is not
-	dial        *dial // the dial that will serve it if nothing else does, or nil
+	waiting     bool         // nobody has granted it anything, and it has not left
+	queue       *waiterQueue // the queue it is in; nil if it waits for a dial of its own
+	dial        *dial        // the dial that will serve it if nothing else does, or nil
 	ahead, next *waiter
 }
 
@@ -43,7 +43,7 @@ type waiterQueue struct {
 }
 
 func (q *waiterQueue) pushBack(w *waiter) {
-	w.queued, w.ahead, w.next = true, q.last, nil
+	w.queue, w.ahead, w.next = q, q.last, nil
 	if q.last == nil {
 		q.first = w
 	} else {
@@ -56,7 +56,7 @@ func (q *waiterQueue) pushBack(w *waiter) {
 // pushFront is for a waiter that was served with a connection found dead: it
 // has waited longest.
 func (q *waiterQueue) pushFront(w *waiter) {
-	w.queued, w.ahead, w.next = true, nil, q.first
+	w.queue, w.ahead, w.next = q, nil, q.first
 	if q.first == nil {
 		q.last = w
 	} else {
@@ -77,15 +77,15 @@ func (q *waiterQueue) remove(w *waiter) {
 	} else {
 		w.next.ahead = w.ahead
 	}
-	w.queued, w.ahead, w.next = false, nil, nil
+	w.queue, w.ahead, w.next = nil, nil, nil
 	q.len--
 }
 
 // grantLocked ends a wait. A dial still in progress for the waiter goes on,
 // for whoever comes.
 func (b *bucket) grantLocked(w *waiter, g grant) {
-	if w.queued {
-		b.waiters.remove(w)
+	if w.queue != nil {
+		w.queue.remove(w)
 	}
 	if w.dial != nil {
 		w.dial.owner, w.dial = nil, nil
@@ -101,8 +101,8 @@ func (b *bucket) leave(w *waiter) bool {
 	b.mu.Lock()
 	left := w.waiting
 	if left {
-		if w.queued {
-			b.waiters.remove(w)
+		if w.queue != nil {
+			w.queue.remove(w)
 		}
 		if d := w.dial; d != nil {
 			d.owner, w.dial = nil, nil

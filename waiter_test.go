@@ -27,7 +27,7 @@ func TestAWaiterLeavesFromWhereverItStands(t *testing.T) {
 			q.pushBack(w)
 		}
 		q.remove(ws[left])
-		assert.False(t, ws[left].queued)
+		assert.Nil(t, ws[left].queue)
 		assert.True(t, slices.Equal(slices.Delete(slices.Clone(ws), left, left+1), q.check(t)))
 	}
 }
@@ -74,7 +74,7 @@ func (q *waiterQueue) check(t *testing.T) (all []*waiter) {
 	var last *waiter
 	for w := q.first; w != nil; w = w.next {
 		require.Same(t, last, w.ahead, "links disagree")
-		require.True(t, w.queued)
+		require.NotNil(t, w.queue)
 		require.Less(t, len(all), q.len, "a loop, or a wrong length")
 		all = append(all, w)
 		last = w
