@@ -58,7 +58,9 @@ func (x *Exchange) prepareBody() (inline bool) {
 func (x *Exchange) writeRequest() {
 	w := x.Settings.getWriter(x)
 	err := x.send(w)
-	w.putBack()
+	if x.body == nil || x.body.done() {
+		w.putBack()
+	}
 	if x.body != nil && x.body.refused() {
 		err = errRefused
 	}

@@ -17,7 +17,9 @@ type requestBody struct {
 	flush      func() error  // sends what was written before a Read that may take long
 
 	mu      sync.Mutex // guards the rest; the source is not touched under it
-	active  int        // Reads of the source that have not returned
+	begun   int        // Reads that have not returned
+	active  int        // those of them that are reading the source
+	over    bool       // the codec has done with it
 	aborted bool
 	closed  bool
 	err     error // of the source, but for io.EOF
@@ -31,6 +33,10 @@ var (
 )
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.begin() {
+		return 0, errAborted
+	}
+	defer b.end()
 	if b.flush != nil {
 		if err := b.flush(); err != nil {
 			return 0, err
@@ -59,6 +65,33 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, comparisonSafe(err, errUnreadable)
+}
+
+// begin says that a Read has begun; false means that it comes too late.
+func (b *requestBody) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.over {
+		b.begun++
+	}
+	return !b.over
+}
+
+func (b *requestBody) end() {
+	b.mu.Lock()
+	b.begun--
+	b.mu.Unlock()
+}
+
+// done is called when the codec has returned, and reports whether it has let go:
+// the goroutine in which it finds out whether there is a body may be in a Read
+// still, or only begin one. What that would flush may belong to another request by
+// then.
+func (b *requestBody) done() (letGo bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	return b.begun == 0
 }
 
 // await waits until the body may be sent. A file is then read by the connection

@@ -282,3 +282,31 @@ func TestWhatIsInMemory(t *testing.T) {
 		assert.Equal(t, row.want, inMemory(row.body), "%T", row.body)
 	}
 }
+
+// The codec finds out in a goroutine of its own whether a body of unknown length is empty. That may be so late that the
+// exchange is over, and its writer is another request's.
+func TestAReadThatComesTooLateFlushesNothing(t *testing.T) {
+	flushed := 0
+	b := &requestBody{source: io.NopCloser(strings.NewReader("x")), flush: func() error { flushed++; return nil }}
+	assert.True(t, b.done(), "nobody reads")
+	_, err := b.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, errAborted)
+	assert.Zero(t, flushed)
+}
+
+func TestAWriterIsKeptFromOthersWhileARequestMayFlushIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flushing := make(chan struct{})
+		b := &requestBody{source: io.NopCloser(strings.NewReader("x")), flush: func() error { <-flushing; return nil }}
+		read := make(chan error, 1)
+		go func() {
+			_, err := b.Read(make([]byte, 1))
+			read <- err
+		}()
+		synctest.Wait()
+		assert.False(t, b.done())
+		close(flushing)
+		assert.NoError(t, <-read)
+		assert.True(t, b.done())
+	})
+}

@@ -78,11 +78,13 @@ func (w *writer) endHead() error {
 	if _, err := w.buf.WriteString(crlf); err != nil {
 		return err
 	}
-	w.headDone.Store(true)
-	if w.sink.x.body == nil {
-		return nil
+	if w.sink.x.body != nil {
+		if err := w.buf.Flush(); err != nil {
+			return err
+		}
 	}
-	return w.buf.Flush()
+	w.headDone.Store(true) // not before: a Read of the body that comes now flushes as well, in another goroutine
+	return nil
 }
 
 func (w *writer) writeExtra() error {
