@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ttlpool/ttlpool/internal/h1"
+	"github.com/ttlpool/ttlpool/internal/hangup"
 )
 
 // exchange is an HTTP/1.1 exchange that gives its connection back.
@@ -21,6 +22,16 @@ type exchange struct {
 // said something by a timer. It makes it worth a system call to be sure of the
 // answer.
 const rested = 100 * time.Millisecond
+
+// Fit reports whether nothing has come on the connection since it was leased. Only
+// a look at a socket takes nothing from the Read that is waiting there already.
+func (x *exchange) Fit() bool {
+	conn := x.lease.conn
+	if _, isSocket := conn.probe.(*hangup.Probe); !isSocket {
+		return true
+	}
+	return conn.unfit() == NotClosed
+}
 
 // acknowledgedBy is how long a kernel may put an acknowledgement off.
 const acknowledgedBy = 40 * time.Millisecond

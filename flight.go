@@ -210,7 +210,7 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 	premature := errors.Is(err, h1.ErrPremature)
 	if premature {
 		failed.received = 0
-		if !x.disclaimed && !failed.idempotent && failed.replayable {
+		if !x.disclaimed && failed.sent != 0 && !failed.idempotent && failed.replayable {
 			evidence = conn.awaitEvidence(f.request.Context(), x.before)
 		}
 	}

@@ -199,6 +199,7 @@ var early = []behaviour{
 		}, "POST", s.URL, strings.NewReader("text"))
 		req.Header.Set("Expect", "100-continue")
 		e.do(e.client(continues), req)
+		assert.Eventually(t, func() bool { return len(steps.list()) == 3 }, patience, time.Millisecond) // a goroutine tells
 		assert.Equal(t, []string{"wait", "got", "wrote"}, steps.list())
 	}},
 	{name: "early hints are delivered before the response", run: func(t *testing.T, e *env) {

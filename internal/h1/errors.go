@@ -21,6 +21,10 @@ var ErrHeaderTooLarge = errors.New("response headers exceed the limit")
 // ErrPremature is returned for a response that is none to this request.
 var ErrPremature = errors.New("the server had sent a response before it had the request")
 
+// ErrUnfit is returned when the connection was found dead, or with something to
+// read on it, just before the request would have gone out. Nothing was sent.
+var ErrUnfit = errors.New("the server had hung up, or said something unasked, before the request went out")
+
 // ErrHeaderTimeout is returned when no response came within HeaderTimeout.
 var ErrHeaderTimeout error = &headerTimeout{}
 

@@ -72,6 +72,11 @@ const (
 
 // Owner decides what the exchange cannot know, and is told of its end.
 type Owner interface {
+	// Fit is asked on a reused connection just before the first byte of a request
+	// that a goroutine writes, and may be asked while the response is awaited:
+	// false means that the request shall not go out.
+	Fit() bool
+
 	// Premature is asked when the first byte of a response has arrived, with
 	// nil, and again before a 408 is returned, with that: true means that it
 	// was sent before the server had the request, or says that the server does

@@ -126,10 +126,13 @@ func (c *scripted) sentText() string {
 type keeper struct {
 	conn      io.Closer
 	premature func(timedOut bool) bool // nil: never
+	unfit     bool
 	mu        sync.Mutex
 	heads     []*http.Response
 	outcomes  []Outcome
 }
+
+func (k *keeper) Fit() bool { return !k.unfit }
 
 func (k *keeper) Premature(timedOut *http.Response) bool {
 	return k.premature != nil && k.premature(timedOut != nil)

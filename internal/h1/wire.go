@@ -14,12 +14,27 @@ type sink struct{ x *Exchange }
 
 // Write writes to the connection.
 func (s *sink) Write(p []byte) (int, error) {
+	if err := s.look(); err != nil {
+		return 0, s.failed(err)
+	}
 	n, err := s.x.Conn.Write(p)
 	s.x.sent.Add(int64(n))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.x.sent.Add(int64(len(p) - n)) // it was given up, and may have been taken, or be taken yet
 	}
 	return n, s.failed(err)
+}
+
+// look asks before the first byte of a request that has a goroutine to write it
+// whether the connection is still good: it has been a while since somebody
+// looked, for the goroutine had to begin. What has come may have been read, and
+// the exchange given up for it: a write would fail then, but count as begun.
+func (s *sink) look() error {
+	x := s.x
+	if x.Reused && x.wrote != nil && x.sent.Load() == 0 && (x.interruption() != nil || !x.Owner.Fit()) {
+		return ErrUnfit
+	}
+	return nil
 }
 
 // failed keeps the connection's error and returns one that stands for it, for
