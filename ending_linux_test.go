@@ -51,6 +51,47 @@ func TestAWriteThatIsNotOverLeavesItOpen(t *testing.T) {
 	assert.True(t, (&Conn{wire: w}).evidenceSince(0).closed)
 }
 
+// A server that lingers takes in the request that has met its FIN on the way. What was acknowledged when the FIN came
+// is what counts, however late somebody asks.
+func TestWhatALingeringServerThrowsAwayIsUnseen(t *testing.T) {
+	for name, seen := range map[string]bool{"it came after the FIN": false, "it came before": true} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer l.Close()
+			ours, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer ours.Close()
+			peer, err := l.Accept()
+			require.NoError(t, err)
+			defer peer.Close()
+			w := newWire(ours)
+			request := make([]byte, 300)
+			send := func() {
+				_, err := w.Write(request)
+				require.NoError(t, err)
+				_, err = io.ReadFull(peer, request)
+				require.NoError(t, err)
+			}
+			if seen {
+				send()
+			}
+			require.NoError(t, peer.(*net.TCPConn).CloseWrite())
+			assert.ErrorIs(t, readOnce(w), io.EOF)
+			if !seen {
+				send()
+			}
+			require.Eventually(t, func() bool {
+				unacked, ok := w.kernel.Unacked()
+				return ok && unacked == 0
+			}, 10*time.Second, time.Millisecond)
+			e := (&Conn{wire: w}).evidenceSince(0)
+			assert.EqualValues(t, len(request), e.acknowledged())
+			assert.Equal(t, !seen, e.unseen())
+		})
+	}
+}
+
 func readOnce(w *wire) error {
 	_, err := w.Read(make([]byte, 1))
 	return err

@@ -23,6 +23,7 @@ type wire struct {
 	sent      atomic.Int64    // bytes accepted, over the whole life
 	ending    ending
 	last      atomic.Pointer[account] // as it was closed
+	end       atomic.Pointer[account] // as its end was read
 	lost      atomic.Pointer[blackHoleError]
 	stall     stall       // for the lookout only
 	dry       atomic.Bool // Reads shall find nothing
@@ -50,6 +51,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(p)
 	w.ending.note(err)
+	if err == io.EOF {
+		w.noteEnd()
+	}
 	return n, w.explain(err)
 }
 
@@ -108,6 +112,18 @@ func (w *wire) account() (account, bool) {
 	return account{}, false
 }
 
+// noteEnd keeps what was acknowledged when the end of the stream was read. Until
+// an exchange has failed of it, milliseconds later, a server that lingers may have
+// taken in the request that met its FIN on the way, if only to throw it away.
+func (w *wire) noteEnd() {
+	if w.kernel == nil || w.end.Load() != nil {
+		return
+	}
+	if end, ok := w.ask(); ok {
+		w.end.CompareAndSwap(nil, &end)
+	}
+}
+
 // longestRoundTrip is what a round trip seldom exceeds.
 func (w *wire) longestRoundTrip() time.Duration { return w.roundTrip + 4*w.variation }
 
@@ -117,15 +133,16 @@ type evidence struct {
 	closed  bool  // the peer has closed in order, by FIN
 	before  int64 // bytes sent before the request
 	acked   int64 // bytes that the peer's kernel has acknowledged
+	atEnd   int64 // those that it had when the end of the stream was read, or else now
 }
 
 // unseen reports whether the evidence proves that the request never reached the
 // server. A segment always acknowledges all that has been received, the FIN
-// too: if even now the first byte of the request is not covered, the peer's
-// kernel had none of it when the server closed, and nobody can read it there
-// any more. A reset proves nothing: it acknowledges nothing.
+// too: if the first byte of the request is not covered though the FIN is here, the
+// peer's kernel had none of it when the server closed, and nobody acts on it there
+// any more (RFC 9112, 9.6). A reset proves nothing: it acknowledges nothing.
 func (e evidence) unseen() bool {
-	return e.counted && e.closed && e.acked <= e.before
+	return e.counted && e.closed && e.atEnd <= e.before
 }
 
 // acknowledged is how many bytes of the request the peer's kernel has
@@ -151,15 +168,20 @@ func (c *Conn) evidenceSince(before int64) evidence {
 		return evidence{}
 	}
 	if lost := w.lost.Load(); lost != nil { // the kernel cannot be asked any more
-		return evidence{counted: true, before: before, acked: lost.acked}
+		return evidence{counted: true, before: before, acked: lost.acked, atEnd: lost.acked}
 	}
 	told, ok := w.account()
-	return evidence{
+	e := evidence{
 		counted: ok,
 		closed:  told.PeerClosed || told.ended && w.ending.inOrder(),
 		before:  before,
 		acked:   told.Acked,
+		atEnd:   told.Acked,
 	}
+	if end := w.end.Load(); end != nil {
+		e.atEnd = end.Acked
+	}
+	return e
 }
 
 // premature reports whether a response that is beginning now cannot be an answer
