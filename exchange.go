@@ -37,11 +37,11 @@ func (x *exchange) Fit() bool {
 const acknowledgedBy = 40 * time.Millisecond
 
 // Premature reports whether the response that begins now crossed the request
-// on the wire. On a connection that was busy until just now, only one that comes
-// within a round trip after the request can have, and a 408, which says that the
-// server has waited in vain. It may have come in time and been read late, by a
-// process that was stalled; but soon the request is acknowledged in any case, and
-// there is nothing left to be proved.
+// on the wire. On a connection that has served, and was busy until just now, only
+// one that comes within a round trip after the request can have, and a 408, which
+// says that the server has waited in vain. It may have come in time and been read
+// late, by a process that was stalled; but soon the request is acknowledged in any
+// case, and there is nothing left to be proved.
 func (x *exchange) Premature(timedOut *http.Response) bool {
 	conn := x.lease.conn
 	if timedOut != nil && timedOut.Close && x.isOfIdleTimer() {
@@ -51,7 +51,7 @@ func (x *exchange) Premature(timedOut *http.Response) bool {
 	if conn.wire == nil {
 		return false
 	}
-	suspect := timedOut != nil || x.lease.idle >= rested || conn.hungUp.Load() ||
+	suspect := timedOut != nil || !x.lease.reused || x.lease.idle >= rested || conn.hungUp.Load() ||
 		elapsed(readClocks(), conn.arrival.lastWrite()) <= conn.wire.roundTrip+acknowledgedBy
 	return suspect && conn.premature(x.before)
 }

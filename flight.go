@@ -207,7 +207,10 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 	conn := x.lease.conn
 	failed := f.failed(x.lease, err, x.Sent(), x.Received(), second)
 	evidence := conn.evidenceSince(x.before)
-	premature := errors.Is(err, h1.ErrPremature)
+	// What has come though nothing was sent, or had arrived, is no answer either; who
+	// wrote may have failed before it was read.
+	premature := errors.Is(err, h1.ErrPremature) ||
+		failed.received > 0 && (failed.sent == 0 || evidence.premature())
 	if premature {
 		failed.received = 0
 		if !x.disclaimed && failed.sent != 0 && !failed.idempotent && failed.replayable {
