@@ -162,7 +162,9 @@ var cancellations = []behaviour{
 		second := e.send(client, e.request("GET", s.URL, nil))
 		assert.ErrorIs(t, second.cancelled(), context.Canceled)
 		assert.ErrorIs(t, first.cancelled(), context.Canceled)
-		assert.Equal(t, 1, s.conns.count().total)
+		if e.ours { // http.Transport may dial again while the first stream is being ended
+			assert.Equal(t, 1, s.conns.count().total)
+		}
 	}},
 	{name: "while the request is written", run: func(t *testing.T, e *env) {
 		h, begin, _ := e.began()

@@ -200,7 +200,11 @@ var early = []behaviour{
 		req.Header.Set("Expect", "100-continue")
 		e.do(e.client(continues), req)
 		assert.Eventually(t, func() bool { return len(steps.list()) == 3 }, patience, time.Millisecond) // a goroutine tells
-		assert.Equal(t, []string{"wait", "got", "wrote"}, steps.list())
+		if e.ours && !e.mode.http2() {
+			assert.Equal(t, []string{"wait", "got", "wrote"}, steps.list())
+		} else { // the 100 may be there before somebody tells of the waiting
+			assert.ElementsMatch(t, []string{"wait", "got", "wrote"}, steps.list())
+		}
 	}},
 	{name: "early hints are delivered before the response", run: func(t *testing.T, e *env) {
 		hinted := newLatch()
