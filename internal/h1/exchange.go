@@ -20,6 +20,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -233,13 +234,19 @@ func (x *Exchange) abandon(err error) error {
 	x.letWriterEnd()
 	if first, written := x.interrupt(err), x.awaitWriter(); !first {
 		err = x.interruption()
-	} else if written && writeFailedFirst && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
+	} else if written && (writeFailedFirst || x.resetWasTold(err)) && x.connErr != nil && !errors.Is(x.connErr, os.ErrDeadlineExceeded) {
 		err = x.connErr // the read failed because the write had
 	}
 	_ = x.finish()
 	x.Settings.putReader(x.in)
 	x.in = nil
 	return err
+}
+
+// resetWasTold reports whether the write was told of a reset. The kernel tells of it
+// once, and a read then comes to an ordinary end.
+func (x *Exchange) resetWasTold(err error) bool {
+	return (err == io.EOF || err == io.ErrUnexpectedEOF) && errors.Is(x.connErr, syscall.ECONNRESET)
 }
 
 // isLocal reports whether a read failed because this side had closed the

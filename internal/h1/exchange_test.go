@@ -351,3 +351,18 @@ func TestAFileReachesTheConnectionItself(t *testing.T) {
 		})
 	}
 }
+
+// The kernel tells of a reset once. Told to the write, it leaves the read an ordinary end, which may be noticed first.
+func TestAResetThatTheWriteWasToldIsTheError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := newScripted("", io.EOF)
+		conn.writeErr = syscall.ECONNRESET
+		x, _ := newExchange(conn)
+		req := newRequest(t, "POST", io.NopCloser(io.MultiReader(strings.NewReader("a stream"))))
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			WroteHeaderField: func(string, []string) { time.Sleep(time.Millisecond) },
+		}))
+		_, err := x.Do(req)
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
