@@ -189,8 +189,8 @@ var continues = []exchange{
 		name:   "the header timeout starts when the body is out",
 		method: "POST", header: expectContinue, body: sized("hello"), noProbe: true,
 		base: func(t *http.Transport) {
-			t.ExpectContinueTimeout = 60 * time.Millisecond
-			t.ResponseHeaderTimeout = 30 * time.Millisecond
+			t.ExpectContinueTimeout = 400 * time.Millisecond
+			t.ResponseHeaderTimeout = 200 * time.Millisecond
 		},
 		server: script{readHead, readBody, hearEnd},
 		want:   fails(headerTimeout).sending(postWhole).uploading("closed once"),
