@@ -72,6 +72,9 @@ func newConn(b *bucket, made link, random float64, now instant) *Conn {
 		c.capacity = max(1, c.session.Capacity())
 	}
 	c.wire, _ = belowTLS(inner).(*wire)
+	if c.wire != nil {
+		c.wire.shared.Store(c.session != nil)
+	}
 	c.arrival.noteWrite(now) // a server that speaks first does so from here on
 	return c
 }

@@ -31,6 +31,7 @@ func TestAResetIsNoOrderlyEnd(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := wireThatEnds(t, row.reset)
+			w.shared.Store(true) // or nobody asks after a close
 			assert.ErrorIs(t, row.first(w), row.told)
 			_, err := w.Read(make([]byte, 1))
 			assert.Error(t, err)

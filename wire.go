@@ -22,7 +22,8 @@ type wire struct {
 	variation time.Duration   // of round trips, as the kernel expects it
 	sent      atomic.Int64    // bytes accepted, over the whole life
 	ending    ending
-	last      atomic.Pointer[account] // as it was closed
+	shared    atomic.Bool             // by the streams of a session
+	last      atomic.Pointer[account] // as it was closed, if it was shared
 	end       atomic.Pointer[account] // as its end was read
 	lost      atomic.Pointer[blackHoleError]
 	stall     stall       // for the lookout only
@@ -74,10 +75,11 @@ func (w *wire) ReadFrom(r io.Reader) (int64, error) {
 	return n, w.explain(err)
 }
 
-// Close keeps what the kernel tells, for it tells nothing afterwards: over HTTP/2
-// the session closes the socket before the requests on it have failed.
+// Close keeps what the kernel tells, for it tells nothing afterwards, if a session
+// closes the socket before the requests on it have failed. Of any other, nobody
+// asks afterwards, and ten thousand that hang up at once are closed sooner.
 func (w *wire) Close() error {
-	if w.kernel != nil {
+	if w.kernel != nil && w.shared.Load() {
 		if last, ok := w.ask(); ok {
 			w.last.Store(&last)
 		}
