@@ -49,6 +49,10 @@ func main() {
 }
 
 func run(ctx context.Context, effort torture.Effort, only, path string) error {
+	d, err := openDocument(path)
+	if err != nil {
+		return err
+	}
 	rows, err := torture.Matrix()
 	if err != nil {
 		return err
@@ -69,23 +73,36 @@ func run(ctx context.Context, effort torture.Effort, only, path string) error {
 	if err := torture.WriteMarkdown(&tables, reports); err != nil {
 		return err
 	}
-	if path == "-" {
-		_, err := fmt.Print(tables.String())
-		return errors.Join(failed, err)
-	}
-	return errors.Join(failed, insert(path, tables.String()))
+	return errors.Join(failed, d.write(tables.String()))
 }
 
-// insert puts the tables between the marks in the document.
-func insert(path, tables string) error {
+// document is where the tables go: standard output, or a file between two marks.
+type document struct{ path, head, tail string }
+
+// openDocument reads the file before anything is measured, which would be lost if
+// it turned out unfit in the end.
+func openDocument(path string) (d document, err error) {
+	d.path = path
+	if path == "-" {
+		return d, nil
+	}
 	old, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return d, err
 	}
 	head, rest, ok := strings.Cut(string(old), begin)
 	_, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		return errors.New(path + " has no marks to put the tables between")
+		return d, errors.New(path + " has no marks to put the tables between")
 	}
-	return os.WriteFile(path, []byte(head+begin+"\n"+tables+"\n"+end+tail), 0o644)
+	d.head, d.tail = head+begin+"\n", "\n"+end+tail
+	return d, nil
+}
+
+func (d document) write(tables string) error {
+	if d.path == "-" {
+		_, err := fmt.Print(tables)
+		return err
+	}
+	return os.WriteFile(d.path, []byte(d.head+tables+d.tail), 0o644)
 }
