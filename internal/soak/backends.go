@@ -24,6 +24,7 @@ type backend struct {
 	url    string
 	proxy  *url.URL // or nil
 	steady bool     // nothing it does is a cause for a request to fail
+	hasty  bool     // it speaks out of turn so soon that nobody can tell whom it has answered (docs/staleness.md)
 	// upgrades is true if a connection to it can be upgraded.
 	upgrades bool
 	// own is a transport that only this backend has: its way to its own backend or,

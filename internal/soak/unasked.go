@@ -37,7 +37,7 @@ func startUnasked(name string, l *ledger, from, to time.Duration) (*backend, err
 	}
 	u := &unasked{ledger: l, listener: listener, from: from, to: to, conns: make(map[net.Conn]struct{})}
 	u.ends.Go(u.accept)
-	return &backend{name: name, url: "http://" + listener.Addr().String(), stop: u.stop}, nil
+	return &backend{name: name, url: "http://" + listener.Addr().String(), hasty: from < quiet, stop: u.stop}, nil
 }
 
 func (u *unasked) accept() {

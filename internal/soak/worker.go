@@ -194,7 +194,7 @@ func (w *worker) judge(ctx context.Context, b *backend, k *kind, resp *http.Resp
 	case err == errAbandoned, k.cancelled && ctx.Err() != nil:
 		return givenUp
 	case errors.Is(err, errWrong):
-		if resp.Header.Get(idHeader) == unaskedID && w.hasSlipped() {
+		if resp.Header.Get(idHeader) == unaskedID && (w.hasSlipped() || b.hasty) { // what the hasty one got may have been cut off, and never read
 			if !w.ledger.at(w.index, w.number).waiting {
 				return crossed
 			}
