@@ -24,7 +24,6 @@ type wire struct {
 	ending    ending
 	shared    atomic.Bool             // by the streams of a session
 	last      atomic.Pointer[account] // as it was closed, if it was shared
-	end       atomic.Pointer[account] // as its end was read
 	lost      atomic.Pointer[blackHoleError]
 	stall     stall       // for the lookout only
 	dry       atomic.Bool // Reads shall find nothing
@@ -52,9 +51,6 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(p)
 	w.ending.note(err)
-	if err == io.EOF {
-		w.noteEnd()
-	}
 	return n, w.explain(err)
 }
 
@@ -114,18 +110,6 @@ func (w *wire) account() (account, bool) {
 	return account{}, false
 }
 
-// noteEnd keeps what was acknowledged when the end of the stream was read. Until
-// an exchange has failed of it, milliseconds later, a server that lingers may have
-// taken in the request that met its FIN on the way, if only to throw it away.
-func (w *wire) noteEnd() {
-	if w.kernel == nil || w.end.Load() != nil {
-		return
-	}
-	if end, ok := w.ask(); ok {
-		w.end.CompareAndSwap(nil, &end)
-	}
-}
-
 // longestRoundTrip is what a round trip seldom exceeds.
 func (w *wire) longestRoundTrip() time.Duration { return w.roundTrip + 4*w.variation }
 
@@ -135,16 +119,17 @@ type evidence struct {
 	closed  bool  // the peer has closed in order, by FIN
 	before  int64 // bytes sent before the request
 	acked   int64 // bytes that the peer's kernel has acknowledged
-	atEnd   int64 // those that it had when the end of the stream was read, or else now
 }
 
 // unseen reports whether the evidence proves that the request never reached the
 // server. A segment always acknowledges all that has been received, the FIN
-// too: if the first byte of the request is not covered though the FIN is here, the
-// peer's kernel had none of it when the server closed, and nobody acts on it there
-// any more (RFC 9112, 9.6). A reset proves nothing: it acknowledges nothing.
+// too: if even now the first byte of the request is not covered, the peer's
+// kernel had none of it when the server closed, and nobody can read it there
+// any more. What was acknowledged when the FIN came would not do: a server may
+// have closed its side only, and still read. A reset proves nothing: it
+// acknowledges nothing.
 func (e evidence) unseen() bool {
-	return e.counted && e.closed && e.atEnd <= e.before
+	return e.counted && e.closed && e.acked <= e.before
 }
 
 // acknowledged is how many bytes of the request the peer's kernel has
@@ -170,20 +155,15 @@ func (c *Conn) evidenceSince(before int64) evidence {
 		return evidence{}
 	}
 	if lost := w.lost.Load(); lost != nil { // the kernel cannot be asked any more
-		return evidence{counted: true, before: before, acked: lost.acked, atEnd: lost.acked}
+		return evidence{counted: true, before: before, acked: lost.acked}
 	}
 	told, ok := w.account()
-	e := evidence{
+	return evidence{
 		counted: ok,
 		closed:  told.PeerClosed || told.ended && w.ending.inOrder(),
 		before:  before,
 		acked:   told.Acked,
-		atEnd:   told.Acked,
 	}
-	if end := w.end.Load(); end != nil {
-		e.atEnd = end.Acked
-	}
-	return e
 }
 
 // premature reports whether a response that is beginning now cannot be an answer
