@@ -64,3 +64,40 @@ type limited struct {
 
 func (s *limited) Capacity() int { return s.room }
 func (*limited) Watch(func())    {}
+
+// If the place can come from a pooled connection only, that one makes way when it is given back.
+func TestP4_APooledConnectionMakesWayForASecondTry(t *testing.T) {
+	c := defaultConfig()
+	c.policy.maxConns = 2
+	p := newPool(c, func(context.Context, key) (link, error) {
+		client, server := net.Pipe()
+		t.Cleanup(func() { _ = server.Close() })
+		return link{conn: client, session: &limited{Conn: client, room: 2}}, nil
+	})
+	defer p.Close()
+	d := demand{key: key{network: "tcp", address: "hub:80"}}
+	var taken []lease
+	for range 3 { // two streams on one connection, and one on another
+		l, err := p.acquire(t.Context(), d)
+		require.NoError(t, err)
+		taken = append(taken, l)
+	}
+	shared, other := taken[0].conn, taken[2].conn
+	require.Same(t, shared, taken[1].conn)
+	require.NotSame(t, shared, other)
+	done := make(chan lease, 1)
+	go func() {
+		l, err := p.replace(t.Context(), shared, ClosedFailed, readClocks())
+		assert.NoError(t, err)
+		done <- l
+	}()
+	require.Eventually(t, func() bool { return p.Stats().Waiting == 1 }, 10*time.Second, time.Millisecond)
+	p.release(other, readClocks(), true)
+	select {
+	case got := <-done:
+		assert.False(t, got.reused)
+		assert.Equal(t, ClosedMadeWay, other.Info().Closed)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the second try waits for a connection that is idle")
+	}
+}
