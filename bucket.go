@@ -2,7 +2,6 @@ package ttlpool
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
 
@@ -69,6 +68,7 @@ type aftermath struct {
 	begin   []*dial
 	stop    []*dial
 	victims []*Conn
+	shut    int       // so many of the victims are closed already
 	vacated []*bucket // have nothing left in them
 	freed   int       // places given up
 }
@@ -210,36 +210,26 @@ func (b *bucket) evictOldest(after *aftermath) {
 // sweepPortion is how many connections are discarded under one hold of the lock,
 // at most: it takes some tens of microseconds. Ten thousand that were due at once
 // would keep requests waiting for milliseconds.
-const sweepPortion = 128
+const sweepPortion = 64
 
-// sweepIdle discards the idle connections that are due. It returns how long
-// the next sweep may wait, or next unchanged if that is sooner.
-func (b *bucket) sweepIdle(now instant, next time.Duration, after *aftermath) time.Duration {
-	for {
-		wait, more := b.sweepSome(now, after)
-		if !more {
-			return min(next, wait)
-		}
-		runtime.Gosched() // or the lock would be ours again before one who waits for it has woken up
-	}
-}
-
-// sweepSome is sweepIdle for one portion; more says that others may be due.
-func (b *bucket) sweepSome(now instant, after *aftermath) (next time.Duration, more bool) {
+// sweepIdle discards a portion of the idle connections that are due; more says
+// that others may be. Otherwise the next sweep may wait for next.
+func (b *bucket) sweepIdle(now instant, after *aftermath) (next time.Duration, more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next = noDelay
 	ordered := b.policy.maxAge == 0 && !b.hinted // those idle for longer are due sooner
+	crowd := b.pool.idle.Load()
 	enough := len(after.victims) + sweepPortion
 	for c := b.idle.oldest; c != nil; {
 		younger := c.newer
-		switch left, slack, reason := b.policy.due(c.lifetimeLocked(now), now); {
+		switch left, slack, reason := b.policy.due(c.lifetimeLocked(now), now, crowd); {
 		case reason == NotClosed:
 		case left <= slack:
-			if ordered && len(after.victims) == enough {
-				return 0, true // where they are not, each portion would begin with all that are not due
-			}
 			b.discardLocked(c, reason, after)
+			if len(after.victims) == enough {
+				return noDelay, true
+			}
 		default:
 			next = min(next, left-slack/2)
 			if ordered {

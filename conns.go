@@ -75,7 +75,7 @@ func (b *bucket) openConns(now instant) (conns []*Conn, all []ConnStatus) {
 			s.Protocol = "HTTP/2.0"
 		}
 		if c.idle {
-			s.ClosesIn, _, s.ClosesFor = b.policy.due(life, now)
+			s.ClosesIn, _, s.ClosesFor = b.policy.due(life, now, 0)
 			s.ClosesIn = max(0, s.ClosesIn)
 		}
 		conns, all = append(conns, c), append(all, s)

@@ -127,10 +127,11 @@ func (p *policy) worn(l lifetime, now instant) CloseReason {
 	return NotClosed
 }
 
-// due says how soon an idle connection must be closed and why, and by how much
-// that may be brought forward so that one sweep serves many. The reason is
+// due says how soon the closing of an idle connection must begin and why, and by
+// how much that may be brought forward so that one sweep serves many. It begins
+// sooner where a crowd is idle, which takes long to close. The reason is
 // NotClosed if nothing limits its idle life.
-func (p *policy) due(l lifetime, now instant) (left, slack time.Duration, reason CloseReason) {
+func (p *policy) due(l lifetime, now instant, crowd int64) (left, slack time.Duration, reason CloseReason) {
 	limit := p.effectiveTTL(l)
 	if limit > 0 {
 		left, reason = limit-elapsed(now, l.idleSince), ClosedTTL
@@ -140,11 +141,17 @@ func (p *policy) due(l lifetime, now instant) (left, slack time.Duration, reason
 			left, limit, reason = byAge, l.maxAge, ClosedMaxAge
 		}
 	}
+	left -= min(limit/8, time.Duration(crowd/sweepPortion)*portionTime)
 	return left, min(limit/32, maxSweepSlack), reason
 }
 
-// maxSweepSlack bounds how early the reaper may close a connection.
+// maxSweepSlack bounds how early the reaper may close a connection for the sake
+// of others that are due soon.
 const maxSweepSlack = 200 * time.Millisecond
+
+// portionTime is what closing sweepPortion connections takes, with the rest that
+// the reaper gives to others.
+const portionTime = 6 * time.Millisecond
 
 // instant is a point in time on both clocks. A time.Time has both readings too,
 // but compares only one.

@@ -99,7 +99,7 @@ func TestALimitOfZeroIsNone(t *testing.T) {
 	century := later(someday, 100*365*24*time.Hour)
 	assert.Equal(t, NotClosed, none.expired(l, someday))
 	assert.Equal(t, NotClosed, none.expired(l, century))
-	_, _, reason := none.due(l, century)
+	_, _, reason := none.due(l, century, 0)
 	assert.Equal(t, NotClosed, reason)
 	assert.Zero(t, none.effectiveTTL(lifetime{}))
 	assert.Zero(t, none.drawMaxAge(0.5))
@@ -145,22 +145,27 @@ func TestDueSaysHowSoonAndWhy(t *testing.T) {
 		name       string
 		policy     policy
 		life       lifetime
+		crowd      int64
 		left       time.Duration
 		slack      time.Duration
 		wantReason CloseReason
 	}{
 		{"long limits have a bounded slack", both,
-			lifetime{born: someday, maxAge: 64 * time.Second, idleSince: someday}, 32 * time.Second, maxSweepSlack, ClosedTTL},
+			lifetime{born: someday, maxAge: 64 * time.Second, idleSince: someday}, sweepPortion - 1, 32 * time.Second, maxSweepSlack, ClosedTTL},
 		{"whichever comes first", both,
-			lifetime{born: later(someday, -60*time.Second), maxAge: 64 * time.Second, idleSince: someday}, 4 * time.Second, maxSweepSlack, ClosedMaxAge},
+			lifetime{born: later(someday, -60*time.Second), maxAge: 64 * time.Second, idleSince: someday}, 0, 4 * time.Second, maxSweepSlack, ClosedMaxAge},
 		{"short limits have a small slack", policy{ttl: 320 * time.Millisecond},
-			lifetime{born: someday, idleSince: someday}, 320 * time.Millisecond, 10 * time.Millisecond, ClosedTTL},
+			lifetime{born: someday, idleSince: someday}, 0, 320 * time.Millisecond, 10 * time.Millisecond, ClosedTTL},
 		{"overdue", policy{ttl: time.Second},
-			lifetime{born: someday, idleSince: later(someday, -3*time.Second)}, -2 * time.Second, time.Second / 32, ClosedTTL},
+			lifetime{born: someday, idleSince: later(someday, -3*time.Second)}, 0, -2 * time.Second, time.Second / 32, ClosedTTL},
+		{"a crowd is closed sooner", both,
+			lifetime{born: someday, maxAge: 64 * time.Second, idleSince: someday}, 10 * sweepPortion, 32*time.Second - 10*portionTime, maxSweepSlack, ClosedTTL},
+		{"however large it is, not much sooner", policy{ttl: 8 * time.Second},
+			lifetime{born: someday, idleSince: someday}, 1e6, 7 * time.Second, maxSweepSlack, ClosedTTL},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			left, slack, reason := tt.policy.due(tt.life, someday)
+			left, slack, reason := tt.policy.due(tt.life, someday, tt.crowd)
 			assert.Equal(t, tt.left, left)
 			assert.Equal(t, tt.slack, slack)
 			assert.Equal(t, tt.wantReason, reason)

@@ -374,16 +374,21 @@ func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 	p.settle(&after, now)
 }
 
-// settle does what must not be done under a lock.
-//
-// Closing comes before dialling, so that the peer does not see more connections
-// than the limit allows; hooks come last, because one may wait for a
-// connection.
+// settle does what must not be done under a lock. Hooks come last, because one
+// may wait for a connection.
 func (p *Pool) settle(after *aftermath, now instant) {
-	for _, c := range after.victims {
+	p.carryOut(after)
+	p.tell(after, now)
+}
+
+// carryOut is settle without the hooks. Closing comes before dialling, so that
+// the peer does not see more connections than the limit allows.
+func (p *Pool) carryOut(after *aftermath) {
+	for _, c := range after.victims[after.shut:] {
 		c.shut()
 		c.bucket.gone(c, after)
 	}
+	after.shut = len(after.victims)
 	for _, d := range after.begin {
 		d.bucket.past.tally.count(eventDial, 1)
 		go d.run()
@@ -397,6 +402,11 @@ func (p *Pool) settle(after *aftermath, now instant) {
 	if after.freed > 0 {
 		p.vacate(after.freed)
 	}
+	after.begin, after.stop, after.vacated, after.freed = nil, nil, nil, 0
+}
+
+// tell reports the connections that were closed.
+func (p *Pool) tell(after *aftermath, now instant) {
 	for _, c := range after.victims {
 		p.noteClosed(c, now)
 	}

@@ -8,8 +8,8 @@ func (p *Pool) SweepAt(d time.Duration) (victims []*Conn, next time.Duration) {
 	now := readClocks()
 	now.wall, now.monotonic = now.wall+int64(d), now.monotonic+int64(d)
 	var after aftermath
-	next = p.sweep(now, &after)
-	p.settle(&after, now)
+	next = p.reaper.sweep(now, &after)
+	p.tell(&after, now)
 	if next == noDelay {
 		next = -1
 	}

@@ -95,7 +95,7 @@ func (b *bucket) keepLocked(c *Conn, now instant) time.Duration {
 	}
 	b.idle.insert(c, after)
 	c.idle = true
-	left, slack, limited := b.policy.due(c.lifetimeLocked(now), now)
+	left, slack, limited := b.policy.due(c.lifetimeLocked(now), now, b.pool.idle.Load())
 	if limited == NotClosed {
 		return noDelay
 	}

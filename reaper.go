@@ -59,9 +59,9 @@ func (r *reaper) wake() {
 	}
 	now := readClocks()
 	var after aftermath
-	next := r.pool.sweep(now, &after)
+	next := r.sweep(now, &after)
 	r.wakeWithin(next, now)
-	r.pool.settle(&after, now)
+	r.pool.tell(&after, now) // a hook that takes long keeps no connection open
 }
 
 // stop stops the timer for good.
@@ -80,12 +80,42 @@ const longestDelay = 100 * 365 * 24 * time.Hour
 // noDelay stands for a next sweep that is not needed.
 const noDelay = time.Duration(math.MaxInt64)
 
-// sweep makes victims of the idle connections that are due at now, and returns
-// how long the next sweep may wait, noDelay if there is nothing to wait for.
-func (p *Pool) sweep(now instant, after *aftermath) (next time.Duration) {
+// sweep closes the idle connections that are due at now, and returns how long
+// the next sweep may wait, noDelay if there is nothing to wait for.
+//
+// It rests for as long as it works. A crowd that is due at once would else keep
+// a processor busy for hundreds of milliseconds, and flood the server with as
+// many ends, while requests on other connections wait for both.
+func (r *reaper) sweep(now instant, after *aftermath) (next time.Duration) {
 	next = noDelay
-	for _, b := range p.snapshot() {
-		next = b.sweepIdle(now, next, after)
+	begun := time.Now()
+	for _, b := range r.pool.snapshot() {
+		for more := true; more; {
+			var wait time.Duration
+			wait, more = b.sweepIdle(now, after)
+			next = min(next, wait)
+			r.pool.carryOut(after)
+			if rest := restAfter(time.Since(begun)); rest > 0 {
+				r.wakeWithin(next, now) // others may be due before this is done
+				time.Sleep(rest)
+				begun = time.Now()
+			}
+		}
 	}
 	return next
 }
+
+// restAfter is how long the reaper rests when it has worked for so long.
+func restAfter(worked time.Duration) time.Duration {
+	if worked < workBeforeRest {
+		return 0
+	}
+	return min(worked, maxRest)
+}
+
+// workBeforeRest is short beside what a request may wait for unnoticed, and long
+// beside what it costs to sleep.
+const workBeforeRest = time.Millisecond
+
+// maxRest is for work that only seemed long, because the process stood still.
+const maxRest = 20 * time.Millisecond
