@@ -27,6 +27,7 @@ type vote struct {
 	at       instant // of the first close
 	until    instant // of the last
 	min, max time.Duration
+	outlived int // so many connections have been idle for clearly longer since, and served
 }
 
 // Evidence says how a server's keep-alive timeout was learned: so many times
@@ -44,6 +45,12 @@ const (
 	shortestTimeout = 200 * time.Millisecond
 	// quorum is how many votes make a timeout; fewer may be odd.
 	quorum = 3
+	// refuted is how many connections may outlive a vote until it counts no more. A
+	// server that closes at random between a half and the whole of its timeout
+	// closes one of eight in the first eighth of that time, so that three votes
+	// come long before; odd closes, or restarts that find one connection idle, are
+	// rarer, and would come to agree in time.
+	refuted = 48
 	// atOnce is how far apart closes may be that have one cause. One restart may
 	// take longer in all: a server closes some ten thousand a second.
 	atOnce      = 100 * time.Millisecond
@@ -92,6 +99,20 @@ func (l *lessons) note(idle time.Duration, now instant) {
 	l.count(now)
 }
 
+// outlive takes in that a connection has served after so much idle time.
+func (l *lessons) outlive(idle time.Duration) {
+	if idle < shortestTimeout || !l.any.Load() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.votes {
+		if v := &l.votes[i]; v.max < idle && !alike(v.max, idle) {
+			v.outlived++
+		}
+	}
+}
+
 // dropForerunners takes away the votes just before the last, which is a restart;
 // but not those that what is believed rests on.
 func (l *lessons) dropForerunners() {
@@ -107,7 +128,9 @@ func (l *lessons) dropForerunners() {
 func (v vote) restart() bool { return !alike(v.min, v.max) }
 
 // counts reports whether the vote may be of a timeout, and not of a restart.
-func (v vote) counts() bool { return v.min >= shortestTimeout && !v.restart() }
+func (v vote) counts() bool {
+	return v.min >= shortestTimeout && !v.restart() && v.outlived < refuted
+}
 
 // belongs reports whether a close at now has the same cause as the vote's.
 func (v vote) belongs(now instant) bool {

@@ -110,6 +110,34 @@ func TestALoweredTimeoutIsLearnedAtOnce(t *testing.T) {
 	assert.Equal(t, 5*time.Second, l.timeout(now))
 }
 
+// Odd closes, or restarts that find one connection idle, come to agree by chance
+// in time.
+func TestWhatManyConnectionsOutliveIsNoTimeout(t *testing.T) {
+	for name, row := range map[string]struct {
+		idle   time.Duration // of those that serve between two closes
+		served int
+		want   time.Duration
+	}{
+		"many":                 {1900 * time.Millisecond, refuted / 2, 2 * time.Second},
+		"few":                  {1900 * time.Millisecond, refuted/2 - 1, 700 * time.Millisecond},
+		"hardly longer":        {780 * time.Millisecond, refuted, 700 * time.Millisecond},
+		"after no such time":   {600 * time.Millisecond, refuted, 700 * time.Millisecond},
+		"after no time at all": {0, refuted, 700 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, now := taught(2*time.Second, 2*time.Second, 2*time.Second)
+			for range quorum {
+				now = now.before(-time.Minute)
+				l.note(700*time.Millisecond, now)
+				for range row.served {
+					l.outlive(row.idle)
+				}
+			}
+			assert.Equal(t, row.want, l.timeout(now))
+		})
+	}
+}
+
 func TestWhatWasLearnedFades(t *testing.T) {
 	l, last := taught(10*time.Second, 10*time.Second, 10*time.Second)
 	for _, row := range []struct{ after, want time.Duration }{

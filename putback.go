@@ -38,6 +38,9 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		b.serveWaitersLocked(c, now)
 		return putAway, 0
 	}
+	if served != nil {
+		b.lessons.outlive(c.idleAtLease)
+	}
 	reason := b.unkeepableLocked(c, now)
 	switch {
 	case reason != NotClosed:

@@ -121,6 +121,28 @@ func TestStatsTellWhatAServerSaysAndDoesOfItsTimeout(t *testing.T) {
 	})
 }
 
+// A connection that serves after more idle time speaks against a timeout; without
+// that, the odd closes would agree in time.
+func TestOddClosesAreOutlived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemNet()
+		startRaw(t, network.Listen("odd:80"), func(c *rawConn) {
+			for n := 1; c.next() != nil; n++ {
+				c.answer("")
+				if n%25 == 0 {
+					_ = c.SetReadDeadline(time.Now().Add(time.Second))
+				}
+			}
+		})
+		tr := newTransport(t, over(network), ttlpool.WithTTL(time.Minute))
+		for range 200 {
+			get(t, tr, "http://odd:80/")
+			time.Sleep(3 * time.Second)
+		}
+		assert.Zero(t, tr.Stats().Hosts["odd:80"].Learned)
+	})
+}
+
 func TestStatsOfAHostOutliveItsConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network peers
