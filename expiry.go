@@ -151,7 +151,7 @@ const maxSweepSlack = 200 * time.Millisecond
 
 // portionTime is what closing sweepPortion connections takes, with the rest that
 // the reaper gives to others.
-const portionTime = 6 * time.Millisecond
+const portionTime = 9 * time.Millisecond
 
 // instant is a point in time on both clocks. A time.Time has both readings too,
 // but compares only one.

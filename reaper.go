@@ -83,7 +83,7 @@ const noDelay = time.Duration(math.MaxInt64)
 // sweep closes the idle connections that are due at now, and returns how long
 // the next sweep may wait, noDelay if there is nothing to wait for.
 //
-// It rests for as long as it works. A crowd that is due at once would else keep
+// It rests for twice as long as it works. A crowd that is due at once would else keep
 // a processor busy for hundreds of milliseconds, and flood the server with as
 // many ends, while requests on other connections wait for both.
 func (r *reaper) sweep(now instant, after *aftermath) (next time.Duration) {
@@ -110,7 +110,7 @@ func restAfter(worked time.Duration) time.Duration {
 	if worked < workBeforeRest {
 		return 0
 	}
-	return min(worked, maxRest)
+	return min(2*worked, maxRest)
 }
 
 // workBeforeRest is short beside what a request may wait for unnoticed, and long

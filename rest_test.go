@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestTheReaperRestsForAsLongAsItWorks(t *testing.T) {
+func TestTheReaperRestsForTwiceAsLongAsItWorks(t *testing.T) {
 	tests := []struct{ worked, rest time.Duration }{
 		{0, 0},
 		{workBeforeRest - 1, 0}, // a few connections are closed in one go
-		{workBeforeRest, workBeforeRest},
-		{3 * workBeforeRest, 3 * workBeforeRest},
+		{workBeforeRest, 2 * workBeforeRest},
+		{3 * workBeforeRest, 6 * workBeforeRest},
 		{time.Hour, maxRest}, // the process stood still
 	}
 	for _, tt := range tests {
