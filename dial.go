@@ -145,16 +145,18 @@ func (b *bucket) dialled(d *dial, made link, failure grant, now instant) {
 	b.pool.watchSession(c)
 }
 
-// dialFailed passes on a failure.
+// dialFailed passes on a failure. That of a dial for nobody, which may have been
+// stopped, is nobody's; those who wait get another dial.
 func (b *bucket) dialFailed(d *dial, failure grant, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.dials, d)
-	if d.owner != nil {
-		b.grantLocked(d.owner, failure)
-	}
-	for b.sessions && b.waiters.first != nil && b.waiters.first.dial == nil {
-		b.grantLocked(b.waiters.first, failure) // the dial was for all of them
+	if w := d.owner; w != nil {
+		forAll := b.sessions && w.queue == &b.waiters
+		b.grantLocked(w, failure)
+		for forAll && b.waiters.first != nil && b.waiters.first.dial == nil {
+			b.grantLocked(b.waiters.first, failure)
+		}
 	}
 	b.freeLocked(after)
 }
@@ -184,6 +186,7 @@ func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare b
 		b.sessions = true
 		b.serveWaitersLocked(c, now)
 		b.stopSpareDialsLocked(after)
+		b.dialForWaitersLocked(after) // one may have relied on a dial that is stopped
 	}
 	if served == nil && surplus {
 		b.discardLocked(c, ClosedSurplus, after)

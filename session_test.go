@@ -2,9 +2,11 @@ package ttlpool
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -134,4 +136,92 @@ func TestARetiredSessionStaysRetired(t *testing.T) {
 	p.release(first.conn, readClocks(), true)
 	assert.NotEqual(t, NotClosed, first.conn.Info().Closed)
 	assert.Equal(t, 1, p.Stats().Open)
+}
+
+// gatedSessions is a pool of sessions for one exchange each. What comes of a dial
+// is sent to its channel.
+type gatedSessions struct {
+	*Pool
+	dials  []chan error
+	leases chan *Conn
+}
+
+func newGatedSessions(t *testing.T, obeys bool) *gatedSessions {
+	g := &gatedSessions{leases: make(chan *Conn, 10)}
+	g.Pool = newPool(defaultConfig(), func(ctx context.Context, _ key) (link, error) {
+		outcome := make(chan error, 1)
+		g.dials = append(g.dials, outcome)
+		var stopped <-chan struct{}
+		if obeys {
+			stopped = ctx.Done()
+		}
+		select {
+		case err := <-outcome:
+			if err != nil {
+				return link{}, err
+			}
+		case <-stopped:
+			return link{}, ctx.Err()
+		}
+		here, there := net.Pipe()
+		t.Cleanup(func() { _ = there.Close() })
+		s := &fakeSession{Conn: here}
+		s.capacity.Store(1)
+		return link{conn: here, session: s}, nil
+	})
+	t.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+// begin has a request wait for a connection.
+func (g *gatedSessions) begin(t *testing.T) {
+	go func() { g.leases <- leaseFrom(t, g.Pool) }()
+	synctest.Wait()
+}
+
+// orphan leaves the dial with index 1 in progress for nobody, because the request
+// for which it was begun was served by another connection. Another request waits
+// that has relied on it.
+func (g *gatedSessions) orphan(t *testing.T) {
+	g.begin(t)
+	g.dials[0] <- nil
+	first := <-g.leases
+	g.begin(t)
+	g.begin(t)
+	require.Len(t, g.dials, 2, "one is for all, because there are sessions")
+	g.release(first, readClocks(), true)
+	require.Same(t, first, <-g.leases)
+}
+
+// It is stopped when another connection has come, which may not be enough for all.
+func TestTheEndOfASpareDialFailsNobody(t *testing.T) {
+	for name, obeys := range map[string]bool{"stopped": true, "hanging": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGatedSessions(t, obeys)
+				g.orphan(t)
+				g.begin(t)
+				require.Len(t, g.dials, 3, "one for those who wait")
+				g.dials[2] <- nil
+				<-g.leases
+				synctest.Wait()
+				require.Len(t, g.dials, 4, "one for who waits still")
+				g.dials[3] <- nil
+				<-g.leases
+				g.dials[1] <- nil // if it hangs, it ends here
+			})
+		})
+	}
+}
+
+func TestADialThatFailsNobodyIsFollowedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGatedSessions(t, true)
+		g.orphan(t)
+		g.dials[1] <- errors.New("refused")
+		synctest.Wait()
+		require.Len(t, g.dials, 3)
+		g.dials[2] <- nil
+		<-g.leases
+	})
 }
