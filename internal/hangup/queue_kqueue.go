@@ -69,23 +69,26 @@ const outside = uintptr(1) << 63
 // userData is what the kernel hands back with an event.
 func userData(event *unix.Kevent_t) *uintptr { return (*uintptr)(unsafe.Pointer(&event.Udata)) }
 
-// run tells of events until the queue is closed.
-func (q *queue) run(tell func(token uint64)) {
-	events := make([]unix.Kevent_t, 128)
+// run tells of events, as many at a time as there are, until the queue is closed.
+func (q *queue) run(tell func(tokens []uint64)) {
+	events := make([]unix.Kevent_t, batch)
+	tokens := make([]uint64, 0, batch)
 	for {
 		n, err := unix.Kevent(q.kq, nil, events, nil)
 		if err != nil && err != unix.EINTR {
 			return // the descriptor stays: add must not find somebody else's there
 		}
+		tokens = tokens[:0]
 		for i := range events[:max(n, 0)] {
 			switch event := &events[i]; {
 			case event.Filter == unix.EVFILT_USER:
 				_ = unix.Close(q.kq)
 				return
 			case event.Flags&unix.EV_EOF != 0:
-				tell(uint64(*userData(event) &^ outside))
+				tokens = append(tokens, uint64(*userData(event)&^outside))
 			}
 		}
+		tell(tokens)
 	}
 }
 

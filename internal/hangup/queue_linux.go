@@ -47,9 +47,10 @@ func (q *queue) add(socket syscall.RawConn, token uint64) (ok bool) {
 	return ok && err == nil
 }
 
-// run tells of events until the queue is closed.
-func (q *queue) run(tell func(token uint64)) {
-	events := make([]unix.EpollEvent, 128)
+// run tells of events, as many at a time as there are, until the queue is closed.
+func (q *queue) run(tell func(tokens []uint64)) {
+	events := make([]unix.EpollEvent, batch)
+	tokens := make([]uint64, 0, batch)
 	for {
 		var n int
 		err := q.epoll.Read(func(epfd uintptr) bool {
@@ -59,9 +60,11 @@ func (q *queue) run(tell func(token uint64)) {
 		if err != nil {
 			return
 		}
+		tokens = tokens[:0]
 		for _, event := range events[:max(n, 0)] {
-			tell(uint64(uint32(event.Fd)) | uint64(uint32(event.Pad))<<32)
+			tokens = append(tokens, uint64(uint32(event.Fd))|uint64(uint32(event.Pad))<<32)
 		}
+		tell(tokens)
 	}
 }
 

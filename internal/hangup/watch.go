@@ -10,8 +10,9 @@ import (
 
 // Watch tells at once when the peer of a connection hangs up, for any number of
 // connections with one goroutine, which ends with the last registered
-// connection. Each is registered once; ordinary traffic causes no event. The
-// zero value is ready; it is safe for concurrent use.
+// connection; while very many hang up, with a few. Each is registered once;
+// ordinary traffic causes no event. The zero value is ready; it is safe for
+// concurrent use.
 type Watch struct {
 	mu      sync.Mutex // guards the rest; it is never held across a callback
 	queue   *queue     // the kernel's; nil: nobody is registered
@@ -25,9 +26,10 @@ type Registration struct {
 	token uint64
 }
 
-// Register has hungUp called, once and from the watch's goroutine, when the
+// Register has hungUp called, once and from a goroutine of the watch's, when the
 // peer closes its side of the connection or resets it. The result is nil if the
-// connection is no socket, or the kernel refuses. hungUp must be quick.
+// connection is no socket, or the kernel refuses. hungUp must be quick, and safe
+// beside that of others.
 //
 // Events carry a token that is never used again, and not the descriptor: that
 // may lead to another connection by the time the event is seen.
@@ -66,7 +68,7 @@ func (w *Watch) startLocked() bool {
 	}
 	w.queue = q
 	w.watched = make(map[uint64]func())
-	go q.run(w.tell)
+	go q.run(w.tellAll)
 	return true
 }
 
@@ -90,6 +92,32 @@ func (w *Watch) stopIfUnusedLocked() {
 	if len(w.watched) == 0 && w.queue != nil {
 		w.queue.close()
 		w.queue = nil
+	}
+}
+
+const (
+	batch = 128 // how many events are taken from the kernel at once
+	// share is how many of them make a goroutine of their own worth it.
+	share = 32
+)
+
+// tellAll calls back for a batch. When thousands hang up at once, one goroutine
+// would get as little of the processors as any of those that go on with requests,
+// and connections that are closed for long would still be open here.
+func (w *Watch) tellAll(tokens []uint64) {
+	var others sync.WaitGroup
+	for len(tokens) > share {
+		some := tokens[:share]
+		tokens = tokens[share:]
+		others.Go(func() { w.tellEach(some) })
+	}
+	w.tellEach(tokens)
+	others.Wait()
+}
+
+func (w *Watch) tellEach(tokens []uint64) {
+	for _, token := range tokens {
+		w.tell(token)
 	}
 }
 

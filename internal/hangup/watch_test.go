@@ -160,6 +160,52 @@ func TestTheWatchNeedsOneGoroutineWhileItIsNeeded(t *testing.T) {
 	awaitAnother(t, &w) // and begins again
 }
 
+// One goroutine would get as little of the processors as each of the many that
+// go on with requests.
+func TestWhenVeryManyHangUpAFewGoroutinesTell(t *testing.T) {
+	var (
+		w      Watch
+		closed = make(chan struct{})    // all of them have hung up
+		pair   = make(chan struct{})    // where two of those that tell meet
+		met    = make(chan struct{})    // they have
+		once   sync.Once                // two pairs may meet at once
+		told   = make(chan bool, batch) // whether they have, for each
+	)
+	tell := func() {
+		select {
+		case pair <- struct{}{}:
+			once.Do(func() { close(met) })
+		case <-pair:
+		case <-met:
+		case <-time.After(patience):
+			told <- false
+			return
+		}
+		told <- true
+	}
+	first, firstPeer := socketPair(t)
+	holding := make(chan struct{})
+	holds := w.Register(first, func() { close(holding); <-closed })
+	t.Cleanup(holds.Stop)
+	var peers []net.Conn
+	for range batch {
+		ours, peer := socketPair(t)
+		peers = append(peers, peer)
+		r := w.Register(ours, tell)
+		require.NotNil(t, r)
+		t.Cleanup(r.Stop)
+	}
+	require.NoError(t, firstPeer.Close())
+	<-holding
+	for _, peer := range peers {
+		require.NoError(t, peer.Close())
+	}
+	close(closed)
+	for range peers {
+		require.True(t, <-told, "they are told of one after the other")
+	}
+}
+
 func TestAFunctionMayUseTheWatch(t *testing.T) {
 	var w Watch
 	ours, peer := socketPair(t)
