@@ -81,6 +81,7 @@ func TestShutdownDoesNotWaitForADialThatNobodyNeedsAnyMore(t *testing.T) {
 				synctest.Wait()
 				c.cancel(nil)
 				assert.NoError(t, <-done)
+				synctest.Wait() // its Get may be about to return
 				require.True(t, c.finished())
 			})
 		})
