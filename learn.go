@@ -27,7 +27,7 @@ type vote struct {
 	at       instant // of the first close
 	until    instant // of the last
 	min, max time.Duration
-	outlived int // so many connections have been idle for clearly longer since, and served
+	outlived int // so many connections have been idle for clearly longer since
 }
 
 // Evidence says how a server's keep-alive timeout was learned: so many times
@@ -48,9 +48,9 @@ const (
 	// refuted is how many connections may outlive a vote until it counts no more. A
 	// server that closes at random between a half and the whole of its timeout
 	// closes one of eight in the first eighth of that time, so that three votes
-	// come long before; odd closes, or restarts that find one connection idle, are
-	// rarer, and would come to agree in time.
-	refuted = 48
+	// come before, as a rule; odd closes, or restarts that find one connection idle,
+	// are rarer, and would come to agree in time.
+	refuted = 32
 	// atOnce is how far apart closes may be that have one cause. One restart may
 	// take longer in all: a server closes some ten thousand a second.
 	atOnce      = 100 * time.Millisecond
@@ -77,6 +77,7 @@ func alike(low, high time.Duration) bool {
 func (l *lessons) note(idle time.Duration, now instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.outlivedLocked(idle)
 	n := len(l.votes)
 	switch {
 	case n > 0 && l.votes[n-1].belongs(now):
@@ -91,7 +92,8 @@ func (l *lessons) note(idle time.Duration, now instant) {
 		if n > 0 && !l.votes[n-1].counts() {
 			l.votes = l.votes[:n-1] // it must not push out what counts
 		} else if n == maxVotes {
-			l.votes = slices.Delete(l.votes, 0, 1)
+			least := max(0, slices.IndexFunc(l.votes, func(v vote) bool { return !v.counts() }))
+			l.votes = slices.Delete(l.votes, least, least+1)
 		}
 		l.votes = append(l.votes, vote{at: now, until: now, min: idle, max: idle})
 	}
@@ -106,6 +108,12 @@ func (l *lessons) outlive(idle time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.outlivedLocked(idle)
+}
+
+// outlivedLocked counts a connection that has been idle for so long, whether it
+// served then or was closed.
+func (l *lessons) outlivedLocked(idle time.Duration) {
 	for i := range l.votes {
 		if v := &l.votes[i]; v.max < idle && !alike(v.max, idle) {
 			v.outlived++

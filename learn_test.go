@@ -138,6 +138,33 @@ func TestWhatManyConnectionsOutliveIsNoTimeout(t *testing.T) {
 	}
 }
 
+// In a loop of restarts a third of all connections are closed, after whatever idle
+// time, and in each fourth restart only one is idle.
+func TestClosesAfterMoreIdleTimeSpeakAgainstATimeoutToo(t *testing.T) {
+	fallen := 0
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(1, seed))
+		idle := func() time.Duration {
+			return 300*time.Millisecond + time.Duration(random.Int64N(int64(1700*time.Millisecond)))
+		}
+		l, now := taught(2*time.Second, 2*time.Second, 2*time.Second)
+		for range 50 {
+			now = now.before(-10 * time.Second)
+			l.note(idle(), now)
+			if random.IntN(4) == 0 {
+				continue
+			}
+			for range 9 {
+				l.note(idle(), now)
+			}
+		}
+		if l.timeout(now) < time.Second {
+			fallen++
+		}
+	}
+	assert.LessOrEqual(t, fallen, 3, "of 100: three may always come together")
+}
+
 func TestWhatWasLearnedFades(t *testing.T) {
 	l, last := taught(10*time.Second, 10*time.Second, 10*time.Second)
 	for _, row := range []struct{ after, want time.Duration }{

@@ -74,7 +74,8 @@ func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
 	}
 	c.over = stop
 	result := c.contest(t, us, them)
-	t.Logf("%s closes idle connections %v to %v after the signal", srv.Name(), closes.soonest, closes.latest)
+	soonest, latest := closes.seen()
+	t.Logf("%s closes idle connections %v to %v after the signal", srv.Name(), soonest, latest)
 
 	get, post := result[0][http.MethodGet], result[0][http.MethodPost]
 	t.Logf("on connections that the server closed when it had just accepted them: %d GETs, %d POSTs", get.fresh, post.fresh)
@@ -114,6 +115,12 @@ func (c *closes) note(i ttlpool.ConnInfo) {
 		c.soonest = after
 	}
 	c.soonest, c.latest = min(c.soonest, after), max(c.latest, after)
+}
+
+func (c *closes) seen() (soonest, latest time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.soonest, c.latest
 }
 
 // draw returns when to call, after the signal.
