@@ -97,7 +97,9 @@ func TestRequestsThroughAForwardProxy(t *testing.T) {
 				assert.Equal(t, 1, w.processed()[id])
 			}
 		}
-		assert.EqualValues(t, 1, w.dials.count.Load(), "one connection to the proxy serves them all")
+		if c.ours { // http.Transport dials another, now and then
+			assert.EqualValues(t, 1, w.dials.count.Load(), "one connection to the proxy serves them all")
+		}
 	})
 }
 
@@ -110,7 +112,9 @@ func TestTunnelsThroughAForwardProxy(t *testing.T) {
 			assert.Equal(t, fmt.Sprint(i), got.body)
 			assert.Equal(t, 2, got.ProtoMajor, "the tunnel is HTTP/2's like any connection")
 		}
-		assert.EqualValues(t, 1, w.dials.count.Load(), "one tunnel serves them all")
+		if c.ours {
+			assert.EqualValues(t, 1, w.dials.count.Load(), "one tunnel serves them all")
+		}
 		got := w.do(w.to(w.secure, "POST", "/digest", "up", pattern(largeBody)))
 		assert.Equal(t, digest(largeBody), got.body)
 		got = w.do(w.to(w.secure, "GET", "/download", "down", nil))

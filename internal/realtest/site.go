@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 )
@@ -44,12 +45,25 @@ func newSite(facts facts) (*site, error) {
 	return &site{Dir: dir, Address: address, facts: facts}, nil
 }
 
+// given are the addresses that freeAddress has returned.
+var given sync.Map
+
+// freeAddress returns no address twice: two servers that share one (HAProxy's
+// SO_REUSEPORT lets them) get each other's connections.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		address := l.Addr().String()
+		if err := l.Close(); err != nil {
+			return "", err
+		}
+		if _, taken := given.LoadOrStore(address, true); !taken {
+			return address, nil
+		}
 	}
-	return l.Addr().String(), l.Close()
 }
 
 // Root reports whether the tests run as root, whom many servers do not want to
