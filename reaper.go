@@ -83,9 +83,9 @@ const noDelay = time.Duration(math.MaxInt64)
 // sweep closes the idle connections that are due at now, and returns how long
 // the next sweep may wait, noDelay if there is nothing to wait for.
 //
-// It rests for twice as long as it works. A crowd that is due at once would else keep
-// a processor busy for hundreds of milliseconds, and flood the server with as
-// many ends, while requests on other connections wait for both.
+// It rests for twice as long as it works. A crowd that is due at once would else
+// keep a processor busy for hundreds of milliseconds, and flood the server with
+// as many ends, while requests on other connections wait for both.
 func (r *reaper) sweep(now instant, after *aftermath) (next time.Duration) {
 	next = noDelay
 	begun := time.Now()
