@@ -42,7 +42,7 @@ type Conn struct {
 	idle        bool          // in the bucket's idle list
 	leases      int           // the rights to run an exchange that are out; idle means none
 	capacity    int           // how many of them there may be
-	retired     bool          // none may be added, whatever the session says
+	retired     CloseReason   // none may be added, whatever the session says, and why; NotClosed: they may
 	uses        int           // exchanges completed
 	maxUses     int           // as the server hints; 0: no limit
 	hinted      time.Duration // the server's timeout, as it hints; 0: it does not

@@ -234,7 +234,7 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, reason CloseReason, afte
 		return w, nil
 	case c.closed == NotClosed:
 		c.leases-- // others go on with it, and nobody else
-		c.retired, c.capacity = true, 0
+		c.retired, c.capacity = reason, 0
 	}
 	if b.placeLocked(after) {
 		b.dialLocked(w, after)

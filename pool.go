@@ -172,7 +172,7 @@ func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
 		return
 	}
 	var after aftermath
-	c.bucket.retire(c, &after)
+	c.bucket.retire(c, why, &after)
 	p.settle(&after, now)
 	p.release(c, now, false)
 }

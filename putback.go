@@ -61,6 +61,8 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 // again, nor be kept if nobody waits for it.
 func (b *bucket) unkeepableLocked(c *Conn, now instant) CloseReason {
 	switch reason := b.policy.expired(c.lifetimeLocked(now), now); {
+	case c.retired != NotClosed:
+		return c.retired
 	case c.capacity == 0 || c.hungUp.Load():
 		return ClosedHungUp
 	case reason != NotClosed:

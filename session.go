@@ -50,10 +50,13 @@ func (p *Pool) watchSession(c *Conn) {
 func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.closed != NotClosed || c.retired {
+	if c.closed != NotClosed || c.retired != NotClosed {
 		return
 	}
-	c.capacity, c.retired = capacity, capacity == 0
+	c.capacity = capacity
+	if capacity == 0 {
+		c.retired = ClosedHungUp
+	}
 	switch {
 	case capacity > 0:
 		b.serveWaitersLocked(c, now)
@@ -67,10 +70,10 @@ func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermat
 // retire lets those who run an exchange on a connection go on with it, and
 // nobody else, whatever the session says of its capacity when they end. The
 // caller is one of them.
-func (b *bucket) retire(c *Conn, after *aftermath) {
+func (b *bucket) retire(c *Conn, why CloseReason, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c.retired, c.capacity = true, 0
+	c.retired, c.capacity = why, 0
 	b.dialForWaitersLocked(after)
 }
 

@@ -56,21 +56,26 @@ func leaseFrom(t *testing.T, p *Pool) *Conn {
 
 // The capacity is read without a lock: what was read before the server's GOAWAY may be taken in after it.
 func TestAnOldCapacityDoesNotReviveARetiredConnection(t *testing.T) {
-	for name, retire := range map[string]func(t *testing.T, p *Pool, s *fakeSession, c *Conn){
-		"by a change": func(_ *testing.T, p *Pool, s *fakeSession, c *Conn) {
+	tests := []struct {
+		name   string
+		retire func(t *testing.T, p *Pool, s *fakeSession, c *Conn)
+		why    CloseReason
+	}{
+		{"by a change", func(_ *testing.T, p *Pool, s *fakeSession, c *Conn) {
 			s.changed()
 			p.release(c, readClocks(), true)
-		},
-		"at checkout": func(_ *testing.T, p *Pool, _ *fakeSession, c *Conn) {
-			p.reject(c, ClosedHungUp, readClocks())
-		},
-		"by a request that found it stale": func(t *testing.T, p *Pool, _ *fakeSession, c *Conn) {
+		}, ClosedHungUp},
+		{"at checkout", func(_ *testing.T, p *Pool, _ *fakeSession, c *Conn) {
+			p.reject(c, ClosedTTL, readClocks())
+		}, ClosedTTL},
+		{"by a request that found it stale", func(t *testing.T, p *Pool, _ *fakeSession, c *Conn) {
 			l, err := p.replace(t.Context(), c, ClosedStale, readClocks())
 			require.NoError(t, err)
 			p.discard(l.conn, ClosedFailed, readClocks())
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+		}, ClosedStale},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
 			p, sessions := sessionPool(t, 100)
 			c := leaseFrom(t, p)
 			require.Same(t, c, leaseFrom(t, p))
@@ -89,12 +94,12 @@ func TestAnOldCapacityDoesNotReviveARetiredConnection(t *testing.T) {
 			}()
 			<-read
 			s.capacity.Store(0)
-			retire(t, p, s, c)
+			test.retire(t, p, s, c)
 			close(proceed)
 			<-done
 
 			p.release(c, readClocks(), true)
-			assert.Equal(t, ClosedHungUp, c.Info().Closed, "when its last exchange had ended")
+			assert.Equal(t, test.why, c.Info().Closed, "when its last exchange had ended")
 			assert.NotSame(t, c, leaseFrom(t, p))
 		})
 	}
