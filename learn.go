@@ -77,7 +77,9 @@ func alike(low, high time.Duration) bool {
 func (l *lessons) note(idle time.Duration, now instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.outlivedLocked(idle)
+	if idle < l.best.Timeout || l.best.Timeout == 0 { // else it was noticed late, by a process that stood still
+		l.outlivedLocked(idle)
+	}
 	n := len(l.votes)
 	switch {
 	case n > 0 && l.votes[n-1].belongs(now):

@@ -165,6 +165,16 @@ func TestClosesAfterMoreIdleTimeSpeakAgainstATimeoutToo(t *testing.T) {
 	assert.LessOrEqual(t, fallen, 3, "of 100: three may always come together")
 }
 
+// Closes are noticed late by a process that stood still.
+func TestAPauseDoesNotUndoWhatWasLearned(t *testing.T) {
+	l, now := taught(16*time.Second, 16*time.Second, 16*time.Second)
+	now = now.before(-time.Minute)
+	for i := range 10 * refuted {
+		l.note(20*time.Second+time.Duration(i)*time.Millisecond, now)
+	}
+	assert.Equal(t, 16*time.Second, l.timeout(now))
+}
+
 func TestWhatWasLearnedFades(t *testing.T) {
 	l, last := taught(10*time.Second, 10*time.Second, 10*time.Second)
 	for _, row := range []struct{ after, want time.Duration }{
