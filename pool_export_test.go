@@ -8,11 +8,11 @@ func (p *Pool) SweepAt(d time.Duration) (victims []*Conn, next time.Duration) {
 	now := readClocks()
 	now.wall, now.monotonic = now.wall+int64(d), now.monotonic+int64(d)
 	var after aftermath
-	next = p.reaper.sweep(now, &after)
-	p.tell(&after, now)
-	if next == noDelay {
-		next = -1
+	next = -1
+	if at := p.reaper.sweep(now, &after); at != noAlarm {
+		next = time.Duration(at - now.monotonic)
 	}
+	p.tell(&after, now)
 	return after.victims, next
 }
 

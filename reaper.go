@@ -28,10 +28,14 @@ const noAlarm = math.MaxInt64
 
 // wakeWithin makes sure that the pool is swept no later than delay from now.
 func (r *reaper) wakeWithin(delay time.Duration, now instant) {
-	if delay > longestDelay {
-		return
+	if delay <= longestDelay {
+		r.wakeAt(now.monotonic + int64(delay))
 	}
-	at := now.monotonic + int64(delay)
+}
+
+// wakeAt makes sure that the pool is swept no later than at, in nanoseconds of
+// instant.monotonic.
+func (r *reaper) wakeAt(at int64) {
 	if r.alarm.Load() <= at {
 		return
 	}
@@ -41,6 +45,7 @@ func (r *reaper) wakeWithin(delay time.Duration, now instant) {
 		return
 	}
 	r.alarm.Store(at)
+	delay := time.Duration(at - readClocks().monotonic) // the caller's clock may be of long ago
 	if r.timer == nil {
 		r.timer = time.AfterFunc(delay, r.wake)
 	} else {
@@ -59,8 +64,7 @@ func (r *reaper) wake() {
 	}
 	now := readClocks()
 	var after aftermath
-	next := r.sweep(now, &after)
-	r.wakeWithin(next, now)
+	r.wakeAt(r.sweep(now, &after))
 	r.pool.tell(&after, now) // a hook that takes long keeps no connection open
 }
 
@@ -80,24 +84,28 @@ const longestDelay = 100 * 365 * 24 * time.Hour
 // noDelay stands for a next sweep that is not needed.
 const noDelay = time.Duration(math.MaxInt64)
 
-// sweep closes the idle connections that are due at now, and returns how long
-// the next sweep may wait, noDelay if there is nothing to wait for.
+// sweep closes the idle connections that are due, and returns when the next
+// sweep is, in nanoseconds of instant.monotonic; noAlarm if there is nothing to
+// wait for.
 //
 // It rests for twice as long as it works. A crowd that is due at once would else
 // keep a processor busy for hundreds of milliseconds, and flood the server with
 // as many ends, while requests on other connections wait for both.
-func (r *reaper) sweep(now instant, after *aftermath) (next time.Duration) {
-	next = noDelay
+func (r *reaper) sweep(now instant, after *aftermath) (next int64) {
+	next = noAlarm
 	begun := time.Now()
 	for _, b := range r.pool.snapshot() {
 		for more := true; more; {
 			var wait time.Duration
 			wait, more = b.sweepIdle(now, after)
-			next = min(next, wait)
+			if wait <= longestDelay {
+				next = min(next, now.monotonic+int64(wait))
+			}
 			r.pool.carryOut(after)
 			if rest := restAfter(time.Since(begun)); rest > 0 {
-				r.wakeWithin(next, now) // others may be due before this is done
+				r.wakeAt(next) // others may be due before this is done
 				time.Sleep(rest)
+				now = now.before(-time.Since(begun))
 				begun = time.Now()
 			}
 		}

@@ -2,6 +2,7 @@ package ttlpool
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -18,4 +19,19 @@ func TestTheReaperRestsForTwiceAsLongAsItWorks(t *testing.T) {
 	for _, tt := range tests {
 		assert.Equal(t, tt.rest, restAfter(tt.worked), "worked for %v", tt.worked)
 	}
+}
+
+// Where the reaper has worked and rested since it read the clock, what it arms is
+// due by the clock.
+func TestTheReaperIsWokenByTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(defaultConfig(), nil)
+		defer p.Close()
+		longAgo := readClocks()
+		time.Sleep(4 * time.Second)
+		p.reaper.wakeWithin(5*time.Second, longAgo)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.EqualValues(t, noAlarm, p.reaper.alarm.Load(), "it has found nothing to wait for")
+	})
 }
