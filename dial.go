@@ -186,7 +186,9 @@ func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare b
 		b.sessions = true
 		b.serveWaitersLocked(c, now)
 		b.stopSpareDialsLocked(after)
-		b.dialForWaitersLocked(after) // one may have relied on a dial that is stopped
+	} else if b.sessions {
+		b.sessions = b.hasSessionLocked()
+		b.dialForWaitersLocked(after) // this one was to be for all
 	}
 	if served == nil && surplus {
 		b.discardLocked(c, ClosedSurplus, after)
@@ -195,13 +197,15 @@ func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare b
 	return served == nil
 }
 
-// stopSpareDialsLocked stops the dials that nobody waits for.
+// stopSpareDialsLocked stops the dials that nobody waits for, and begins another
+// where somebody has relied on one of them.
 func (b *bucket) stopSpareDialsLocked(after *aftermath) {
 	for d := range b.dials {
 		if d.owner == nil {
 			after.stop = append(after.stop, d)
 		}
 	}
+	b.dialForWaitersLocked(after)
 }
 
 // passOnLocked keeps every waiter provided for when the dial of one has served

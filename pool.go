@@ -269,7 +269,7 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 			result, due = c.bucket.put(c, now, nil, &after)
 		} else {
 			result = putAway
-			c.bucket.discard(c, ClosedMaxIdle, &after)
+			c.bucket.dismiss(c, now, &after)
 		}
 	}
 	if result == putIdle {
@@ -384,11 +384,12 @@ func (p *Pool) settle(after *aftermath, now instant) {
 // carryOut is settle without the hooks. Closing comes before dialling, so that
 // the peer does not see more connections than the limit allows.
 func (p *Pool) carryOut(after *aftermath) {
-	for _, c := range after.victims[after.shut:] {
+	for after.shut < len(after.victims) { // one that is gone may make another go
+		c := after.victims[after.shut]
+		after.shut++
 		c.shut()
 		c.bucket.gone(c, after)
 	}
-	after.shut = len(after.victims)
 	for _, d := range after.begin {
 		d.bucket.past.tally.count(eventDial, 1)
 		go d.run()

@@ -28,6 +28,9 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 	if c.leases == 0 {
 		panic("ttlpool: Release of a connection that is not checked out")
 	}
+	if b.draining {
+		defer b.stopSpareDialsLocked(after) // nobody else will come for what a waiter leaves behind
+	}
 	c.reused = true
 	if served != nil {
 		c.uses++
@@ -55,6 +58,21 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		return putFull, 0
 	}
 	return putAway, 0
+}
+
+// dismiss gives up a connection for which the pool had no room, unless another
+// request has come to share it meanwhile.
+func (b *bucket) dismiss(c *Conn, now instant, after *aftermath) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case c.closed != NotClosed:
+	case c.leases > 1:
+		c.leases--
+		b.serveWaitersLocked(c, now)
+	default:
+		b.discardLocked(c, ClosedMaxIdle, after)
+	}
 }
 
 // unkeepableLocked says why a connection that was given back cannot serve

@@ -2,8 +2,10 @@ package ttlpool
 
 import (
 	"context"
+	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -100,4 +102,54 @@ func TestP4_APooledConnectionMakesWayForASecondTry(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the second try waits for a connection that is idle")
 	}
+}
+
+// The place of one that is closed may go to a waiter for whom another has to make
+// way, which is closed too.
+func TestWhatMakesWayWhileAnotherIsClosedIsClosedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := defaultConfig()
+		config.policy.maxConns = 2
+		opened := make(chan net.Conn, 4)
+		p := newPool(config, func(context.Context, key) (link, error) {
+			here, there := net.Pipe()
+			opened <- there
+			return link{conn: here}, nil
+		})
+		defer p.Close()
+		d := demand{key: key{network: "tcp", address: "hub:80"}}
+		var held []*Conn
+		for range 2 {
+			l, err := p.acquire(t.Context(), d)
+			require.NoError(t, err)
+			held = append(held, l.conn)
+		}
+		for _, c := range held {
+			p.release(c, readClocks(), true)
+		}
+		b := held[0].bucket
+		waiters := []*waiter{newWaiter(t.Context(), d), newWaiter(t.Context(), d)}
+		var after aftermath // of two that come at once, for whom both are too old
+		b.mu.Lock()
+		for _, w := range waiters {
+			b.waiters.pushBack(w)
+			b.dialForWaitersLocked(&after)
+		}
+		b.mu.Unlock()
+		require.Len(t, after.victims, 1, "one at a time")
+		p.settle(&after, readClocks())
+		for _, w := range waiters {
+			g := <-w.ready
+			require.NoError(t, g.err)
+			p.release(g.lease.conn, readClocks(), true)
+		}
+		synctest.Wait()
+		for range held {
+			_, err := (<-opened).Read(make([]byte, 1))
+			assert.ErrorIs(t, err, io.EOF, "an old connection is open still")
+		}
+		assert.Equal(t, 2, p.Stats().Open)
+		assert.Zero(t, b.closing)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
 }

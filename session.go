@@ -50,6 +50,9 @@ func (p *Pool) watchSession(c *Conn) {
 func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermath) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.draining {
+		defer b.stopSpareDialsLocked(after)
+	}
 	if c.closed != NotClosed || c.retired != NotClosed {
 		return
 	}
@@ -91,6 +94,17 @@ func (b *bucket) sharableLocked(c *Conn, now instant) bool {
 	l := c.lifetimeLocked(now)
 	l.uses += c.leases
 	return c.leases < c.capacity && b.policy.worn(l, now) == NotClosed
+}
+
+// hasSessionLocked reports whether a connection is open that takes several
+// exchanges, though perhaps no more at the moment.
+func (b *bucket) hasSessionLocked() bool {
+	for c := range b.conns {
+		if c.session != nil && c.retired == NotClosed {
+			return true
+		}
+	}
+	return false
 }
 
 // shareLocked finds a connection in use that takes one more exchange.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -147,6 +148,8 @@ func TestARetiredSessionStaysRetired(t *testing.T) {
 // is sent to its channel.
 type gatedSessions struct {
 	*Pool
+	plain  bool       // what is dialled has no session
+	mu     sync.Mutex // guards appending to dials
 	dials  []chan error
 	leases chan *Conn
 }
@@ -155,7 +158,9 @@ func newGatedSessions(t *testing.T, obeys bool) *gatedSessions {
 	g := &gatedSessions{leases: make(chan *Conn, 10)}
 	g.Pool = newPool(defaultConfig(), func(ctx context.Context, _ key) (link, error) {
 		outcome := make(chan error, 1)
+		g.mu.Lock()
 		g.dials = append(g.dials, outcome)
+		g.mu.Unlock()
 		var stopped <-chan struct{}
 		if obeys {
 			stopped = ctx.Done()
@@ -170,6 +175,9 @@ func newGatedSessions(t *testing.T, obeys bool) *gatedSessions {
 		}
 		here, there := net.Pipe()
 		t.Cleanup(func() { _ = there.Close() })
+		if g.plain {
+			return link{conn: here}, nil
+		}
 		s := &fakeSession{Conn: here}
 		s.capacity.Store(1)
 		return link{conn: here, session: s}, nil
@@ -229,4 +237,67 @@ func TestADialThatFailsNobodyIsFollowedByAnother(t *testing.T) {
 		g.dials[2] <- nil
 		<-g.leases
 	})
+}
+
+// Another server behind the same address may speak another protocol.
+func TestADialThatWasForAllMayServeOnlyOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGatedSessions(t, true)
+		g.begin(t)
+		g.dials[0] <- nil
+		first := <-g.leases
+		for range 3 {
+			g.begin(t)
+		}
+		require.Len(t, g.dials, 2, "one is for all, because there are sessions")
+		g.plain = true
+		g.discard(first, ClosedFailed, readClocks())
+		g.dials[1] <- nil
+		<-g.leases
+		synctest.Wait()
+		require.Len(t, g.dials, 4, "there are none now, and each has its own")
+		for _, d := range g.dials[2:] {
+			d <- nil
+			<-g.leases
+		}
+	})
+}
+
+func TestShutdownDoesNotWaitForADialThatAWaiterLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGatedSessions(t, true)
+		g.plain = true
+		g.begin(t)
+		g.dials[0] <- nil
+		first := <-g.leases
+		g.begin(t) // its dial hangs
+		ended := make(chan error, 1)
+		go func() { ended <- g.Shutdown(t.Context()) }()
+		synctest.Wait()
+		g.release(first, readClocks(), true)
+		require.Same(t, first, <-g.leases)
+		g.release(first, readClocks(), true)
+		synctest.Wait()
+		require.Len(t, ended, 1)
+		assert.NoError(t, <-ended)
+	})
+}
+
+// Between two steps of giving a connection back, for which the pool has no room,
+// another request may come to share it.
+func TestAConnectionThatIsSharedIsNotDismissed(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		p, _ := sessionPool(t, 100)
+		c := leaseFrom(t, p)
+		if shared {
+			require.Same(t, c, leaseFrom(t, p))
+		}
+		var after aftermath
+		c.bucket.dismiss(c, readClocks(), &after)
+		p.settle(&after, readClocks())
+		assert.Equal(t, shared, c.Info().Closed == NotClosed)
+		if shared {
+			assert.Equal(t, 1, c.Info().Leases)
+		}
+	}
 }

@@ -115,6 +115,6 @@ func (b *bucket) leave(w *waiter) bool {
 		b.vacatedLocked(&after)
 	}
 	b.mu.Unlock()
-	b.pool.settle(&after, instant{})
+	b.pool.settle(&after, readClocks())
 	return left
 }
