@@ -77,9 +77,7 @@ func alike(low, high time.Duration) bool {
 func (l *lessons) note(idle time.Duration, now instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if idle < l.best.Timeout || l.best.Timeout == 0 { // else it was noticed late, by a process that stood still
-		l.outlivedLocked(idle)
-	}
+	l.outlivedLocked(idle, false)
 	n := len(l.votes)
 	switch {
 	case n > 0 && l.votes[n-1].belongs(now):
@@ -110,26 +108,30 @@ func (l *lessons) outlive(idle time.Duration) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.outlivedLocked(idle)
+	l.outlivedLocked(idle, true)
 }
 
 // outlivedLocked counts a connection that has been idle for so long, whether it
-// served then or was closed.
-func (l *lessons) outlivedLocked(idle time.Duration) {
+// served then or was closed. A close may have been noticed late, by a process that
+// stood still: it does not speak against what is believed.
+func (l *lessons) outlivedLocked(idle time.Duration, served bool) {
 	for i := range l.votes {
-		if v := &l.votes[i]; v.max < idle && !alike(v.max, idle) {
+		v := &l.votes[i]
+		if v.max < idle && !alike(v.max, idle) && (served || !l.believesLocked(*v)) {
 			v.outlived++
 		}
 	}
 }
+
+// believesLocked reports whether what is believed rests on a vote.
+func (l *lessons) believesLocked(v vote) bool { return v.min >= l.best.From && v.max <= l.best.To }
 
 // dropForerunners takes away the votes just before the last, which is a restart;
 // but not those that what is believed rests on.
 func (l *lessons) dropForerunners() {
 	last := l.votes[len(l.votes)-1]
 	l.votes = slices.DeleteFunc(l.votes, func(v vote) bool {
-		believed := v.min >= l.best.From && v.max <= l.best.To
-		return v != last && !believed && elapsed(last.at, v.until) <= straggle
+		return v != last && !l.believesLocked(v) && elapsed(last.at, v.until) <= straggle
 	})
 }
 
