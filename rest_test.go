@@ -32,6 +32,6 @@ func TestTheReaperIsWokenByTheClock(t *testing.T) {
 		p.reaper.wakeWithin(5*time.Second, longAgo)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		assert.EqualValues(t, noAlarm, p.reaper.alarm.Load(), "it has found nothing to wait for")
+		assert.Equal(t, int64(noAlarm), p.reaper.alarm.Load(), "it has found nothing to wait for")
 	})
 }
