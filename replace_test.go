@@ -15,21 +15,7 @@ import (
 // A second try gets a connection dialled for it, though there is no place for
 // one yet and a pooled one comes free first.
 func TestP4_ASecondTryThatHasToWaitIsNotGivenAPooledConnection(t *testing.T) {
-	c := defaultConfig()
-	c.policy.maxConns = 2
-	p := newPool(c, func(context.Context, key) (link, error) {
-		client, server := net.Pipe()
-		t.Cleanup(func() { _ = server.Close() })
-		return link{conn: client, session: &limited{Conn: client, room: 2}}, nil
-	})
-	defer p.Close()
-	d := demand{key: key{network: "tcp", address: "hub:80"}}
-	var taken []lease
-	for range 4 { // two connections, with two streams each
-		l, err := p.acquire(t.Context(), d)
-		require.NoError(t, err)
-		taken = append(taken, l)
-	}
+	p, taken := twoSessions(t, 4) // two connections, with two streams each
 	failed := taken[0]
 	type result struct {
 		l   lease
@@ -58,6 +44,25 @@ func TestP4_ASecondTryThatHasToWaitIsNotGivenAPooledConnection(t *testing.T) {
 	assert.False(t, got.l.reused, "the second try got a pooled connection")
 }
 
+// twoSessions is a pool of two connections at most, for two streams each, of which
+// so many are taken.
+func twoSessions(t *testing.T, streams int) (p *Pool, taken []lease) {
+	c := defaultConfig()
+	c.policy.maxConns = 2
+	p = newPool(c, func(context.Context, key) (link, error) {
+		client, server := net.Pipe()
+		t.Cleanup(func() { _ = server.Close() })
+		return link{conn: client, session: &limited{Conn: client, room: 2}}, nil
+	})
+	t.Cleanup(func() { _ = p.Close() })
+	for range streams {
+		l, err := p.acquire(t.Context(), demand{key: key{network: "tcp", address: "hub:80"}})
+		require.NoError(t, err)
+		taken = append(taken, l)
+	}
+	return p, taken
+}
+
 // limited is a session with room for so many.
 type limited struct {
 	net.Conn
@@ -69,21 +74,7 @@ func (*limited) Watch(func())    {}
 
 // If the place can come from a pooled connection only, that one makes way when it is given back.
 func TestP4_APooledConnectionMakesWayForASecondTry(t *testing.T) {
-	c := defaultConfig()
-	c.policy.maxConns = 2
-	p := newPool(c, func(context.Context, key) (link, error) {
-		client, server := net.Pipe()
-		t.Cleanup(func() { _ = server.Close() })
-		return link{conn: client, session: &limited{Conn: client, room: 2}}, nil
-	})
-	defer p.Close()
-	d := demand{key: key{network: "tcp", address: "hub:80"}}
-	var taken []lease
-	for range 3 { // two streams on one connection, and one on another
-		l, err := p.acquire(t.Context(), d)
-		require.NoError(t, err)
-		taken = append(taken, l)
-	}
+	p, taken := twoSessions(t, 3) // two streams on one connection, and one on another
 	shared, other := taken[0].conn, taken[2].conn
 	require.Same(t, shared, taken[1].conn)
 	require.NotSame(t, shared, other)
