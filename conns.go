@@ -17,9 +17,9 @@ type ConnStatus struct {
 
 	TTL time.Duration // the effective TTL; 0: none
 
-	// ClosesIn is how soon an idle connection is closed if nobody uses it, and
-	// ClosesFor why. If nothing limits its idle life, or it is in use,
-	// ClosesFor is NotClosed.
+	// ClosesIn is how soon, at the latest, an idle connection is closed if nobody
+	// uses it, and ClosesFor why. If nothing limits its idle life, or it is in
+	// use, ClosesFor is NotClosed.
 	ClosesIn  time.Duration
 	ClosesFor CloseReason
 }

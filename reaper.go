@@ -19,9 +19,11 @@ type reaper struct {
 	// a connection that is due later than others costs one load.
 	alarm atomic.Int64
 
-	mu      sync.Mutex // guards the rest and writes of alarm; only the timer's own calls happen under it
-	timer   *time.Timer
-	stopped bool
+	mu       sync.Mutex // guards the rest and writes of alarm; only the timer's own calls happen under it
+	timer    *time.Timer
+	sweeping bool // one sweep at a time, or they would not rest
+	again    bool // the timer has fired meanwhile
+	stopped  bool
 }
 
 const noAlarm = math.MaxInt64
@@ -53,19 +55,32 @@ func (r *reaper) wakeAt(at int64) {
 	}
 }
 
-// wake is what the timer runs.
+// wake is what the timer runs. What falls due while a sweep rests waits until it
+// is done: all are due sooner by as long as the crowd takes.
 func (r *reaper) wake() {
 	r.mu.Lock()
 	r.alarm.Store(noAlarm)
-	stopped := r.stopped
+	r.again = r.sweeping
+	begin := !r.sweeping && !r.stopped
+	r.sweeping = r.sweeping || begin
 	r.mu.Unlock()
-	if stopped {
+	if !begin {
 		return
 	}
-	now := readClocks()
 	var after aftermath
-	r.wakeAt(r.sweep(now, &after))
-	r.pool.tell(&after, now) // a hook that takes long keeps no connection open
+	for more := true; more; more = r.swept() {
+		r.wakeAt(r.sweep(readClocks(), &after))
+	}
+	r.pool.tell(&after, readClocks()) // a hook that takes long keeps no connection open
+}
+
+// swept ends a sweep, unless it is to begin again.
+func (r *reaper) swept() (again bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	again, r.again = r.again && !r.stopped, false
+	r.sweeping = again
+	return again
 }
 
 // stop stops the timer for good.
@@ -103,7 +118,6 @@ func (r *reaper) sweep(now instant, after *aftermath) (next int64) {
 			}
 			r.pool.carryOut(after)
 			if rest := restAfter(time.Since(begun)); rest > 0 {
-				r.wakeAt(next) // others may be due before this is done
 				time.Sleep(rest)
 				now = now.before(-time.Since(begun))
 				begun = time.Now()

@@ -1,6 +1,8 @@
 package ttlpool
 
 import (
+	"context"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,5 +35,29 @@ func TestTheReaperIsWokenByTheClock(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.Equal(t, int64(noAlarm), p.reaper.alarm.Load(), "it has found nothing to wait for")
+	})
+}
+
+// Sweeps side by side would not rest.
+func TestOneSweepRunsAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := defaultConfig()
+		config.policy.ttl = time.Second
+		p := newPool(config, func(context.Context, key) (link, error) {
+			here, there := net.Pipe()
+			t.Cleanup(func() { _ = there.Close() })
+			return link{conn: here}, nil
+		})
+		defer p.Close()
+		c := leaseFrom(t, p)
+		p.reaper.sweeping = true // as it is while one rests
+		p.release(c, readClocks(), true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Equal(t, NotClosed, c.Info().Closed)
+		assert.True(t, p.reaper.swept(), "it is to begin again")
+		assert.False(t, p.reaper.swept(), "once")
+		p.reaper.wake()
+		assert.Equal(t, ClosedTTL, c.Info().Closed)
 	})
 }
