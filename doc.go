@@ -94,8 +94,8 @@
 // accepted by it, or the request is idempotent; and if its body can be sent
 // again. Idempotent are GET, HEAD, OPTIONS, TRACE, PUT and DELETE, requests with
 // an Idempotency-Key, and those declared so by [WithIdempotent] or [Idempotent].
-// A body without GetBody is recorded within [WithReplayLimit], but over HTTP/1.1
-// not on a new connection.
+// A body without GetBody is recorded within [WithReplayLimit], over HTTP/1.1 on a
+// new connection up to 16 KiB.
 //
 // Unseen is a request that the server's kernel had not received when the server
 // closed: its FIN acknowledges nothing of it. The kernel must tell, as Linux

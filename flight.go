@@ -116,9 +116,7 @@ func (f *flight) unrepeatable() bool {
 // fails it and the table allows it.
 func (f *flight) try(l lease) (*http.Response, error) {
 	req := f.request
-	mayReturn := l.reused || l.conn.session != nil // a new connection may refuse a stream of HTTP/2
-	if mayReturn && req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		f.body = replay.New(req.Body, f.transport.replayLimit)
+	if f.body = f.recorder(l); f.body != nil {
 		req = withBody(req, f.body.Attempt())
 	}
 	resp, failed := f.exchange(l, req, false)
@@ -134,6 +132,29 @@ func (f *flight) try(l lease) (*http.Response, error) {
 		return nil, err
 	}
 	return f.tryAgain(l.conn, failed)
+}
+
+// freshLimit is how much of a body is recorded on a new connection: one piece of
+// the recorder's, for a server that closes what it has just accepted does so
+// before it has taken in more.
+const freshLimit = 16 << 10
+
+// recorder returns what records the request's body on that connection, or nil if
+// it need not be recorded, or could not be whole. A new connection is hardly ever
+// given up unseen, and a body that is known to be long would lose sendfile. One of
+// HTTP/2 may refuse a stream at any age.
+func (f *flight) recorder(l lease) *replay.Body {
+	req, limit := f.request, f.transport.replayLimit
+	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+		return nil
+	}
+	if !l.reused && l.conn.session == nil {
+		limit = min(limit, freshLimit)
+		if req.ContentLength > limit {
+			return nil
+		}
+	}
+	return replay.New(req.Body, limit)
 }
 
 // tryAgain sends the request on a connection that takes the place of the one

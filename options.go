@@ -257,9 +257,9 @@ func WithIdempotent(f func(*http.Request) bool) Option {
 }
 
 // WithReplayLimit sets how many bytes of a request body without GetBody are
-// kept so that it can be sent again. They are kept until the response begins,
-// and on a connection over HTTP/1.1 only if it was used before. Zero means that
-// none are. The default is 64 KiB.
+// kept so that it can be sent again. They are kept until the response begins; on
+// a connection over HTTP/1.1 that was not used before no more than 16 KiB are.
+// Zero means that none are. The default is 64 KiB.
 func WithReplayLimit(bytes int64) Option {
 	return transportOption(func(c *config) error {
 		if bytes < 0 {

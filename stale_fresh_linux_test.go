@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -145,17 +146,47 @@ func TestUnseenOnAFreshConnection(t *testing.T) {
 	})
 }
 
-// Nothing of a stream is kept on a fresh connection.
-func TestAStreamOnAFreshConnectionIsNotSentAgain(t *testing.T) {
+// A server that closes what it has just accepted has not taken in much: so much of a stream is kept.
+func TestUnseenStreamOnAFreshConnection(t *testing.T) {
+	const kept = 16 << 10
+	whole := strings.Repeat("a stream", kept/8)
 	overNetworks(t, func(t *testing.T, start starter) {
-		h := start(1, 1, closeAtOnce)
-		failed := h.fails(t, h.request(t, "POST", stream("a stream")))
-		assert.Equal(t, "the body cannot be sent again", failed.NotRetried)
-		assert.Zero(t, failed.Acknowledged)
-		assert.Empty(t, h.received())
-		assert.Equal(t, 1, h.accepted())
-		assert.EqualValues(t, 1, h.tr.Stats().Unseen, "its sender may send it again")
-		assert.Zero(t, h.tr.Stats().Retries)
+		for _, row := range []struct {
+			name   string
+			body   string
+			length int64 // as stated
+			limit  int64
+			again  bool
+		}{
+			{"short", "a stream", -1, 64 << 10, true},
+			{"short, of known length", "a stream", 8, 64 << 10, true},
+			{"all that is kept", whole, -1, 64 << 10, true},
+			{"all that is kept, of known length", whole, kept, 64 << 10, true},
+			{"longer", whole + "!", -1, 64 << 10, false},
+			{"longer, of known length", whole + "!", kept + 1, 64 << 10, false},
+			{"longer than the replay limit", "a stream", -1, 7, false},
+			{"nothing may be kept", "a stream", -1, 0, false},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				h := start(1, 1, closeAtOnce, ttlpool.WithReplayLimit(row.limit))
+				req := h.request(t, "POST", stream(row.body))
+				req.ContentLength = row.length
+				if row.again {
+					assert.Equal(t, "hello", send(t, h.tr, req))
+					assert.Equal(t, []string{row.body}, h.received())
+					assert.Equal(t, 2, h.accepted())
+					assert.EqualValues(t, 1, h.tr.Stats().RetriesBy[ttlpool.RetryUnseen])
+				} else {
+					failed := h.fails(t, req)
+					assert.Equal(t, "the body cannot be sent again", failed.NotRetried)
+					assert.Zero(t, failed.Acknowledged)
+					assert.Empty(t, h.received())
+					assert.Equal(t, 1, h.accepted())
+					assert.Zero(t, h.tr.Stats().Retries)
+				}
+				assert.EqualValues(t, 1, h.tr.Stats().Unseen, "its sender may send it again")
+			})
+		}
 	})
 }
 

@@ -42,6 +42,8 @@ type model struct {
 	lost     bool // it cannot be read from the beginning any more
 	released bool // the current attempt is closed
 	settled  bool
+	ended    bool // the source has said so
+	finished bool // the source has ended, and an attempt was closed since
 }
 
 // Read and Close make it the source.
@@ -52,6 +54,7 @@ func (m *model) Read(p []byte) (int, error) {
 	n := copy(p, m.content[m.pulled:])
 	m.pulled += n
 	if n == 0 && len(p) > 0 {
+		m.ended = true
 		return 0, io.EOF
 	}
 	return n, nil
@@ -127,6 +130,7 @@ func (m *model) release() {
 		return
 	}
 	m.released = true
+	m.finished = m.finished || m.ended
 	if err := m.current.Close(); err != nil {
 		m.t.Fatal(err)
 	}
@@ -135,13 +139,13 @@ func (m *model) release() {
 func (m *model) check() {
 	m.t.Helper()
 	wantCloses := 0
-	if m.settled && m.released {
+	if m.settled && m.released || m.finished {
 		wantCloses = 1
 	}
 	if m.closes != wantCloses {
 		m.t.Fatalf("closed %d times, want %d", m.closes, wantCloses)
 	}
-	if want := !m.lost && m.closes == 0; !m.settled && m.body.Replayable() != want {
+	if want := !m.lost && (m.closes == 0 || m.ended); !m.settled && m.body.Replayable() != want {
 		m.t.Fatalf("replayable: %v, want %v", !want, want)
 	}
 	if m.limit < int64(m.body.kept.len) {

@@ -35,8 +35,9 @@ func New(source io.ReadCloser, limit int64) *Body {
 }
 
 // Attempt returns the body from its beginning. Reads of earlier attempts fail
-// from now on. Its Close closes the source only if no further attempt can
-// come.
+// from now on. Its Close closes the source only if nobody will read it any more:
+// no further attempt can come, or it has ended. What that returns is what the
+// source's own Close did.
 func (b *Body) Attempt() io.ReadCloser {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -49,7 +50,7 @@ func (b *Body) Attempt() io.ReadCloser {
 func (b *Body) Replayable() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.lost && !b.closed && (b.end == nil || b.end == io.EOF)
+	return !b.lost && (b.end == nil && !b.closed || b.end == io.EOF)
 }
 
 // Settle says that no further attempt will come: nothing more is kept, and
@@ -161,7 +162,7 @@ func (a *attempt) Close() error {
 	b := a.body
 	b.mu.Lock()
 	b.released = b.released || a == b.latest
-	due := b.settled && a == b.latest
+	due := a == b.latest && (b.settled || b.end == io.EOF)
 	b.mu.Unlock()
 	if due {
 		return b.Close()

@@ -282,6 +282,8 @@ func TestTheSourceIsClosedOnce(t *testing.T) {
 		{"an earlier attempt", func(b *Body) { a := b.Attempt(); b.Attempt(); b.Settle(); _ = a.Close() }, 0},
 		{"an earlier attempt, closed before", func(b *Body) { _ = b.Attempt().Close(); b.Attempt(); b.Settle() }, 0},
 		{"a later attempt", func(b *Body) { _ = b.Attempt().Close(); a := b.Attempt(); _ = a.Close(); b.Settle() }, 1},
+		{"read in part, then closed", func(b *Body) { a := b.Attempt(); _, _ = a.Read(make([]byte, 3)); _ = a.Close() }, 0},
+		{"read to its end, then closed", func(b *Body) { a := b.Attempt(); _, _ = io.ReadAll(a); _ = a.Close(); b.Settle() }, 1},
 		{"by itself", func(b *Body) { _ = b.Close(); _ = b.Close() }, 1},
 		{"by itself and by an attempt", func(b *Body) { a := b.Attempt(); b.Settle(); _ = b.Close(); _ = a.Close() }, 1},
 	} {
@@ -297,6 +299,18 @@ func TestAClosedBodyIsNotReplayable(t *testing.T) {
 	b := New(sourceOf("abc"), plenty)
 	require.NoError(t, b.Close())
 	assert.False(t, b.Replayable())
+}
+
+// What has been read to its end is not read again, but from what was kept.
+func TestAnEndedBodyIsReplayableThoughItsSourceIsClosed(t *testing.T) {
+	s := sourceOf("abc")
+	b := New(s, plenty)
+	first := b.Attempt()
+	assert.Equal(t, "abc", readAll(t, first))
+	require.NoError(t, first.Close())
+	assert.EqualValues(t, 1, s.closes.Load())
+	assert.True(t, b.Replayable())
+	assert.Equal(t, "abc", readAll(t, b.Attempt()))
 }
 
 func TestCloseReturnsWhatTheSourceSays(t *testing.T) {
