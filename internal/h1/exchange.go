@@ -35,19 +35,20 @@ type Settings struct {
 	readers    sync.Pool
 	writers    sync.Pool // of requests that are written in one go
 	streamers  sync.Pool // of requests whose bodies are sent as they are read
+	timers     sync.Pool
 	readSize   int
 	writeSize  int
 	streamSize int
 }
 
 // NewSettings returns settings whose buffers have the given sizes. Where a size
-// is 0 it is 4 KiB, but a body that streams gets room for all that the codec
-// reads of it at once, with the framing of a chunk: three writes for each are
-// three system calls, and three segments for the server to wake up for.
+// is 0 it is 4 KiB, but a body that streams gets room for a head and all that the
+// codec reads of it at once, with the framing of a chunk: four writes are four
+// system calls, and four segments for the server to wake up for.
 func NewSettings(readBuffer, writeBuffer int) *Settings {
 	const (
 		usual     = 4 << 10
-		wholeRead = 32<<10 + 16
+		wholeRead = usual + copySize + 16
 	)
 	s := &Settings{readSize: readBuffer, writeSize: writeBuffer, streamSize: writeBuffer}
 	if s.readSize <= 0 {

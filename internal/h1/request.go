@@ -50,6 +50,8 @@ func (x *Exchange) prepareBody() (inline bool) {
 	x.body = &requestBody{source: body}
 	if expects {
 		x.body.awaitContinue(x.Settings.ContinueTimeout, x.trace)
+	} else {
+		x.body.hold = x.newHold()
 	}
 	return false
 }

@@ -14,6 +14,7 @@ import (
 type requestBody struct {
 	source     io.ReadCloser
 	permission *continuation // or nil: nothing to wait for
+	hold       *hold         // of the head; or nil: it goes out at once
 	flush      func() error  // sends what was written before a Read that may take long
 
 	mu      sync.Mutex // guards the rest; the source is not touched under it
@@ -41,6 +42,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		if err := b.flush(); err != nil {
 			return 0, err
 		}
+		defer b.hold.end()
 	}
 	if err := b.await(); err != nil {
 		return 0, err

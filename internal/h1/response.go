@@ -12,6 +12,7 @@ import (
 
 // receive reads the head of the final response and prepares its body.
 func (x *Exchange) receive() (*http.Response, error) {
+	x.awaitHead()
 	resp, err := x.readHead()
 	x.mu.Lock()
 	x.headDone = true

@@ -14,6 +14,9 @@ type sink struct{ x *Exchange }
 
 // Write writes to the connection.
 func (s *sink) Write(p []byte) (int, error) {
+	if s.x.body != nil {
+		s.x.body.hold.release()
+	}
 	if err := s.look(); err != nil {
 		return 0, s.failed(err)
 	}
@@ -79,7 +82,9 @@ func (s *sink) ReadFrom(r io.Reader) (int64, error) {
 // writerOnly hides ReadFrom.
 type writerOnly struct{ io.Writer }
 
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+const copySize = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copySize); return &b }}
 
 // fileBehind finds the file that a request of known length is read from. It is a
 // regular one: a Read of a pipe may wait, and only the body knows of that.

@@ -55,10 +55,16 @@ func (w *writer) WriteByte(b byte) error {
 	return w.buf.WriteByte(b)
 }
 
-// ReadFrom copies a body of known length.
+// ReadFrom copies a body of known length. While the head waits in the buffer, that
+// must not be read into: the head may be sent meanwhile.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 	if fileBehind(r) == nil {
-		return w.buf.ReadFrom(r)
+		n, err := w.readBehindHead(r)
+		if err != nil {
+			return n, ignoreEOF(err)
+		}
+		m, err := w.buf.ReadFrom(r)
+		return n + m, err
 	}
 	if err := w.buf.Flush(); err != nil {
 		return 0, err
@@ -67,6 +73,30 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 		return 0, err
 	}
 	return w.sink.ReadFrom(r)
+}
+
+// readBehindHead sends the first of a body along with the head, if that waits.
+func (w *writer) readBehindHead(r io.Reader) (n int64, err error) {
+	if w.buf.Buffered() == 0 {
+		return 0, nil
+	}
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	m, err := r.Read(*buf)
+	if _, wrong := w.buf.Write((*buf)[:m]); wrong != nil {
+		return int64(m), wrong
+	}
+	if err == nil {
+		err = w.buf.Flush()
+	}
+	return int64(m), err
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // endHead adds our own fields and the empty line. The server may want the head
@@ -78,7 +108,7 @@ func (w *writer) endHead() error {
 	if _, err := w.buf.WriteString(crlf); err != nil {
 		return err
 	}
-	if w.sink.x.body != nil {
+	if body := w.sink.x.body; body != nil && body.hold == nil {
 		if err := w.buf.Flush(); err != nil {
 			return err
 		}
@@ -102,10 +132,10 @@ func (w *writer) writeExtra() error {
 }
 
 // flushBody sends what is there before a Read of the body, which may take
-// long. A Read before the head is complete is the codec's probe whether there
+// long, unless it is the head, and waits for that. A Read before the head is complete is the codec's probe whether there
 // is a body at all, in a goroutine of its own.
 func (w *writer) flushBody() error {
-	if !w.headDone.Load() {
+	if !w.headDone.Load() || w.sink.x.body.hold.begin(w) {
 		return nil
 	}
 	return w.buf.Flush()
