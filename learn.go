@@ -11,14 +11,17 @@ import (
 // lessons are what the closes of idle connections have taught about the server
 // behind one address. They are part of its past, which outlives the bucket.
 type lessons struct {
-	any atomic.Bool // there is a vote, so that most need not take the lock
-
 	mu    sync.Mutex // guards the rest; nothing but arithmetic happens under it
 	votes []vote     // oldest first, at most maxVotes
 	best  Evidence   // what they come to; zero: nothing yet
 	since instant    // the last vote for it
 
 	warned bool
+
+	// any is set while there is a vote, so that most need not take the lock. It is
+	// looked at with each checkout, which counts as well: the tally of the past is
+	// next to it, in the same line of the cache.
+	any atomic.Bool
 }
 
 // vote is what one instant says: a connection, or several at once, closed by

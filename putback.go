@@ -44,7 +44,8 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 	if served != nil {
 		b.lessons.outlive(c.idleAtLease)
 	}
-	reason := b.unkeepableLocked(c, now)
+	life := c.lifetimeLocked(now)
+	reason := b.unkeepableLocked(c, life, now)
 	switch {
 	case reason != NotClosed:
 		b.discardLocked(c, reason, after)
@@ -52,7 +53,7 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		b.grantLocked(b.waiters.first, grant{lease: b.leaseLocked(c, now)})
 		b.serveWaitersLocked(c, now)
 	case b.makeRoomLocked(after):
-		return putIdle, b.keepLocked(c, now)
+		return putIdle, b.keepLocked(c, life, now)
 	default:
 		c.leases++
 		return putFull, 0
@@ -77,15 +78,15 @@ func (b *bucket) dismiss(c *Conn, now instant, after *aftermath) {
 
 // unkeepableLocked says why a connection that was given back cannot serve
 // again, nor be kept if nobody waits for it.
-func (b *bucket) unkeepableLocked(c *Conn, now instant) CloseReason {
-	switch reason := b.policy.expired(c.lifetimeLocked(now), now); {
+func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReason {
+	switch reason := b.policy.expired(life, now); {
 	case c.retired != NotClosed:
 		return c.retired
 	case c.capacity == 0 || c.hungUp.Load():
 		return ClosedHungUp
 	case reason != NotClosed:
 		return reason
-	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, c.lifetimeLocked(now), now):
+	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, life, now):
 		return ClosedMadeWay
 	case b.second.len > b.closing: // each place that is being freed serves one
 		return ClosedMadeWay
@@ -111,14 +112,14 @@ func (b *bucket) makeRoomLocked(after *aftermath) bool {
 
 // keepLocked makes a connection idle, in the place that was made for it, and
 // returns how soon the reaper must look at it.
-func (b *bucket) keepLocked(c *Conn, now instant) time.Duration {
+func (b *bucket) keepLocked(c *Conn, life lifetime, now instant) time.Duration {
 	after := b.idle.newest
 	for after != nil && after.idleSince.monotonic > c.idleSince.monotonic {
 		after = after.older
 	}
 	b.idle.insert(c, after)
 	c.idle = true
-	left, slack, limited := b.policy.due(c.lifetimeLocked(now), now, b.pool.idle.Load())
+	left, slack, limited := b.policy.due(life, now, b.pool.idle.Load())
 	if limited == NotClosed {
 		return noDelay
 	}
