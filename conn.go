@@ -286,7 +286,8 @@ func (c *Conn) unfit() CloseReason {
 }
 
 // hasPlaintext reports whether TLS has read bytes that nobody has asked it for.
-// The socket does not show them; a Read that finds nothing more there does.
+// The socket does not show them; a Read that finds nothing more there does. It
+// goes through all layers: what the lower one has decrypted, the upper one reads.
 func (c *Conn) hasPlaintext() bool {
 	if c.kind != kindTLS || c.session != nil {
 		return false

@@ -21,8 +21,8 @@ const (
 	// does not block, and a Read that returns less than it could has emptied
 	// it.
 	kindSocket
-	// kindTLS is TLS over one of the two above: a Read returns at most one
-	// record.
+	// kindTLS is TLS over one of the two above, or over TLS again: a Read returns
+	// at most one record.
 	kindTLS
 )
 
@@ -72,12 +72,16 @@ func transparent(c net.Conn, readBuffer int) net.Conn {
 	return c
 }
 
-// belowTLS returns the connection below TLS.
+// belowTLS returns the connection below TLS, of which there are two layers where
+// the proxy of a server with TLS is spoken to by TLS, too.
 func belowTLS(c net.Conn) net.Conn {
-	if t, ok := c.(*tls.Conn); ok {
-		return t.NetConn()
+	for {
+		secure, ok := c.(*tls.Conn)
+		if !ok {
+			return c
+		}
+		c = secure.NetConn()
 	}
-	return c
 }
 
 // bare returns what somebody has dialled, without what was put around it here.

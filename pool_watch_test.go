@@ -47,3 +47,19 @@ func TestAPeerThatHangsUpDoesNotCloseAConnectionInUse(t *testing.T) {
 	used.Release()
 	assert.Equal(t, ttlpool.ClosedHungUp, used.Info().Closed)
 }
+
+func TestACloseIsNoticedThroughTwoLayersOfTLS(t *testing.T) {
+	l, hangUp := listenTCP(t), make(chan struct{})
+	startTunnelled(t, l, func(c *rawConn, _ *tunnelEnd) {
+		c.next()
+		c.answer("mine")
+		<-hangUp
+	})
+	closed := make(chan struct{})
+	tr := newTransport(t, ttlpool.WithBase(throughTunnel(l.Addr().String())),
+		ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: func(ttlpool.ConnInfo) { close(closed) }}))
+	assert.Equal(t, "mine", get(t, tr, "https://server.test/"))
+	close(hangUp)
+	await(t, closed)
+	assertClosed(t, tr, ttlpool.ClosedHungUp, 1)
+}

@@ -143,12 +143,21 @@ func (c *rawConn) reset() {
 	}
 }
 
+// secure makes the connection speak TLS, over what it spoke before.
+func (c *rawConn) secure(config *tls.Config) {
+	c.Conn = tls.Server(c.Conn, config)
+	c.in.Reset(c.Conn)
+}
+
 // bareConn returns what is below TLS.
 func bareConn(c net.Conn) net.Conn {
-	if secure, ok := c.(*tls.Conn); ok {
-		return secure.NetConn()
+	for {
+		secure, ok := c.(*tls.Conn)
+		if !ok {
+			return c
+		}
+		c = secure.NetConn()
 	}
-	return c
 }
 
 func listenTCP(t testing.TB) net.Listener {

@@ -28,9 +28,7 @@ var strays = map[string]string{
 func strayServer(t *testing.T, l net.Listener, config *tls.Config, body, stray string, later <-chan struct{}) *rawServer {
 	return startRaw(t, l, func(c *rawConn) {
 		if config != nil {
-			secure := tls.Server(c.Conn, config)
-			c.Conn = secure
-			c.in.Reset(secure)
+			c.secure(config)
 		}
 		if c.index > 1 {
 			c.answerAll()
