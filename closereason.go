@@ -10,7 +10,7 @@ const (
 	ClosedMaxAge                        // older than its maximum age
 	ClosedMaxUses                       // used as often as it may be
 	ClosedMaxIdle                       // one idle connection too many
-	ClosedHungUp                        // the peer had closed it while it was idle
+	ClosedHungUp                        // the peer had closed it while it was idle, or announced it along with an answer
 	ClosedStrayBytes                    // bytes nobody had asked for came in while it was idle
 	ClosedStale                         // a request found that the peer had closed it, or that it, or a sibling, is a black hole
 	ClosedFailed                        // a request on it failed, or was cancelled

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/bits"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -285,24 +286,35 @@ func (c *Conn) unfit() CloseReason {
 	return NotClosed
 }
 
-// hasPlaintext reports whether TLS has read bytes that nobody has asked it for.
-// The socket does not show them; a Read that finds nothing more there does. It
-// goes through all layers: what the lower one has decrypted, the upper one reads.
-func (c *Conn) hasPlaintext() bool {
+// takenInByTLS says why a connection may not be kept of which TLS has read what
+// nobody has asked it for: bytes, or the peer's word that there will be no more.
+// The socket does not show them; a Read that finds nothing there does. It goes
+// through all layers: what the lower one has decrypted, the upper one reads.
+func (c *Conn) takenInByTLS() CloseReason {
 	if c.kind != kindTLS || c.session != nil {
-		return false
+		return NotClosed
 	}
+	switch n, err := c.readDry(); {
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
+		return NotClosed
+	case n == 0 && err == io.EOF:
+		return ClosedHungUp
+	}
+	return ClosedStrayBytes
+}
+
+// readDry reads a byte that TLS has already, or its error; where it has neither
+// the error is os.ErrDeadlineExceeded.
+func (c *Conn) readDry() (int, error) {
 	if w := c.wire; w != nil {
 		w.dry.Store(true)
-		n, _ := c.inner.Read(w.scratch[:])
-		w.dry.Store(false)
-		return n > 0
+		defer w.dry.Store(false)
+		return c.inner.Read(w.scratch[:])
 	}
 	_ = c.inner.SetReadDeadline(longAgo)
+	defer c.inner.SetReadDeadline(time.Time{})
 	var one [1]byte
-	n, _ := c.inner.Read(one[:])
-	_ = c.inner.SetReadDeadline(time.Time{})
-	return n > 0
+	return c.inner.Read(one[:])
 }
 
 var longAgo = time.Unix(1, 0)

@@ -252,8 +252,8 @@ func (p *Pool) forgo(b *bucket, w *waiter) {
 func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 	var exchange *completed
 	if served {
-		if c.hasPlaintext() {
-			p.discard(c, ClosedStrayBytes, now)
+		if why := c.takenInByTLS(); why != NotClosed {
+			p.discard(c, why, now)
 			return false
 		}
 		exchange = &completed{arrived: c.lastArrival(now)} // asks the kernel: not under a lock

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/ttlpool/ttlpool"
@@ -58,6 +59,7 @@ func (c *corked) inOnePiece(f func()) {
 	f()
 	all := c.kept.Bytes()
 	c.kept = nil
+	_ = c.Conn.SetWriteDeadline(time.Time{}) // TLS lets nothing follow its goodbye
 	_, _ = c.Conn.Write(all)
 }
 
