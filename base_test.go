@@ -217,6 +217,23 @@ func honoursDialTLSContext(t *testing.T) {
 	assert.EqualValues(t, 1, used.Load())
 }
 
+// Over a connection of unknown kind the whole is of unknown kind, but it is TLS.
+func TestAResponseTellsOfTLSThatTheCallersDialFunctionSpeaks(t *testing.T) {
+	s, config := tlsServerOf(t, false, sayProto)
+	tr := based(t, &http.Transport{DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return tls.Client(struct{ net.Conn }{c}, &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com"}), nil
+	}})
+	resp, err := tr.RoundTrip(newRequest(t, t.Context(), "GET", s.URL, nil))
+	require.NoError(t, err)
+	readBody(t, resp)
+	require.NotNil(t, resp.TLS)
+	assert.Equal(t, "example.com", resp.TLS.ServerName)
+}
+
 func honoursDialTLS(t *testing.T) {
 	s := serverOf(t, sayProto)
 	var used atomic.Int32

@@ -323,7 +323,7 @@ var longAgo = time.Unix(1, 0)
 // nil. Only the holder of the only lease may call it.
 func (c *Conn) tlsState() *tls.ConnectionState {
 	if c.tls == nil {
-		if t, ok := c.inner.(*tls.Conn); ok {
+		if t, ok := bare(c.inner).(*tls.Conn); ok { // a caller's own, if over one of unknown kind
 			state := t.ConnectionState()
 			c.tls = &state
 		}
