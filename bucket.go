@@ -76,9 +76,7 @@ type aftermath struct {
 // take leases the connection used last, or else queues a waiter. again is set
 // by a request that was served before, with a connection that proved dead: it
 // keeps its turn. If ok is false, the bucket is no longer in use.
-func (b *bucket) take(ctx context.Context, d demand, now instant, again bool) (l lease, w *waiter, ok bool) {
-	var after aftermath
-	defer b.pool.settle(&after, now)
+func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, after *aftermath) (l lease, w *waiter, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.dropped || b.closed || b.draining && !again {
@@ -91,7 +89,7 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool) (l
 	for c := b.idle.newest; c != nil; c = b.idle.newest {
 		life := c.lifetimeLocked(now)
 		if reason := b.policy.expired(life, now); reason != NotClosed {
-			b.discardLocked(c, reason, &after)
+			b.discardLocked(c, reason, after)
 			continue
 		}
 		if b.policy.tooOldFor(d.strict, life, now) {
@@ -105,7 +103,7 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool) (l
 	} else {
 		b.waiters.pushBack(w)
 	}
-	b.dialForWaitersLocked(&after)
+	b.dialForWaitersLocked(after)
 	return lease{}, w, true
 }
 

@@ -13,7 +13,7 @@ func TestABucketThatThePoolHasForgottenIsNotUsed(t *testing.T) {
 	h := holdOne(t)
 	forgotten := h.conn.bucket
 	require.NoError(t, h.conn.Close())
-	_, _, ok := forgotten.take(t.Context(), demand{key: h.key}, h.born, false)
+	_, _, ok := forgotten.take(t.Context(), demand{key: h.key}, h.born, false, new(aftermath))
 	assert.False(t, ok)
 	again, err := h.pool.Get(t.Context(), h.key.network, h.key.address)
 	require.NoError(t, err)

@@ -194,7 +194,7 @@ func TestP1_ExpiryIsCheckedWhereverAConnectionChangesHands(t *testing.T) {
 			t.Run(fmt.Sprintf("%v %+d/at checkout", l.reason, past), func(t *testing.T) {
 				h := holdOne(t, l.option)
 				h.pool.release(h.conn, h.born, true)
-				taken, _, _, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, limit+past), false)
+				taken, _, _, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, limit+past), nil, NotClosed)
 				require.NoError(t, err)
 				assert.Equal(t, want, h.conn.Info().Closed)
 				assert.Equal(t, want == NotClosed, taken.conn == h.conn)
@@ -207,7 +207,7 @@ func TestP1_ExpiryIsCheckedWhereverAConnectionChangesHands(t *testing.T) {
 			})
 			t.Run(fmt.Sprintf("%v %+d/at a hand-over", l.reason, past), func(t *testing.T) {
 				h := holdOne(t, l.option, WithMaxConnsPerHost(1))
-				_, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, false)
+				_, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
 				require.NoError(t, err)
 				h.pool.release(h.conn, later(h.born, limit+past), true)
 				g := <-w.ready // the connection given back, or a new one: never nothing
@@ -222,10 +222,10 @@ func TestP1_ExpiryIsCheckedWhereverAConnectionChangesHands(t *testing.T) {
 func TestP1_UsesAreCheckedOnReturnAndAtAHandOver(t *testing.T) {
 	h := holdOne(t, WithMaxUses(2), WithMaxConnsPerHost(1))
 	assert.True(t, h.pool.release(h.conn, h.born, true))
-	again, _, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, false)
+	again, _, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
 	require.NoError(t, err)
 	require.Same(t, h.conn, again.conn)
-	_, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, false)
+	_, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
 	require.NoError(t, err)
 	h.pool.release(h.conn, h.born, true)
 	g := <-w.ready
@@ -249,7 +249,7 @@ func TestP1_AWaiterLooksAtTheExpiryAgainWhenItWakesUp(t *testing.T) {
 func TestP10_AnExpiredConnectionDoesNotTakeAPlace(t *testing.T) {
 	h := holdOne(t, WithTTL(time.Hour), WithMaxConnsPerHost(1))
 	h.pool.release(h.conn, h.born, true)
-	taken, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, time.Hour), false)
+	taken, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, time.Hour), nil, NotClosed)
 	require.NoError(t, err)
 	require.Nil(t, taken.conn)
 	g := <-w.ready

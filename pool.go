@@ -124,11 +124,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 		why   CloseReason
 	)
 	for {
-		l, w, b, err := p.take(ctx, d, now, dead != nil)
-		if dead != nil {
-			// Only now: its place keeps the pool from having drained.
-			p.reject(dead, why, now)
-		}
+		l, w, b, err := p.take(ctx, d, now, dead, why)
 		if err != nil {
 			return lease{}, err
 		}
@@ -164,30 +160,28 @@ func (p *Pool) handOut(c *Conn, now instant) {
 	told = true
 }
 
-// reject gives up a connection that has proved unfit at checkout. One with a
-// session may still be running exchanges of others.
+// reject gives up a connection that has proved unfit at checkout.
 func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
-	if c.session == nil {
-		p.discard(c, why, now)
-		return
-	}
 	var after aftermath
-	c.bucket.retire(c, why, &after)
+	c.bucket.reject(c, why, now, &after)
 	p.settle(&after, now)
-	p.release(c, now, false)
 }
 
-// take leases an idle connection of the demanded key, or queues a waiter there.
-func (p *Pool) take(ctx context.Context, d demand, now instant, again bool) (lease, *waiter, *bucket, error) {
-	for {
-		b, err := p.bucket(d.key, again)
-		if err != nil {
-			return lease{}, nil, nil, err
-		}
-		if l, w, ok := b.take(ctx, d, now, again); ok {
-			return l, w, b, nil
+// take leases an idle connection of the demanded key, or queues a waiter there,
+// in place of one that has proved dead, if any has.
+func (p *Pool) take(ctx context.Context, d demand, now instant, dead *Conn, why CloseReason) (l lease, w *waiter, b *bucket, err error) {
+	var after aftermath
+	for ok := false; !ok && err == nil; {
+		if b, err = p.bucket(d.key, dead != nil); err == nil {
+			l, w, ok = b.take(ctx, d, now, dead != nil, &after)
 		}
 	}
+	if dead != nil {
+		// Only now: its place keeps the pool from having drained.
+		dead.bucket.reject(dead, why, now, &after)
+	}
+	p.settleFor(l, w, b, &after, now)
+	return l, w, b, err
 }
 
 // bucket finds the bucket of k, or makes it.
@@ -258,26 +252,31 @@ func (p *Pool) release(c *Conn, now instant, served bool) (kept bool) {
 		}
 		exchange = &completed{arrived: c.lastArrival(now)} // asks the kernel: not under a lock
 	}
-	c.listen() // before anybody else can have it
 	var after aftermath
-	result, due := c.bucket.put(c, now, exchange, &after)
+	kept = p.giveBack(c, now, exchange, &after)
+	p.settle(&after, now)
+	if kept {
+		p.traces.putIdle(c, now)
+	}
+	return kept
+}
+
+// giveBack is release without the hooks.
+func (p *Pool) giveBack(c *Conn, now instant, served *completed, after *aftermath) (kept bool) {
+	c.listen() // before anybody else can have it
+	result, due := c.bucket.put(c, now, served, after)
 	for result == putFull {
 		// Room is made without the bucket's lock, because the connection that
 		// goes may be in another bucket.
-		if p.evictOldIdle() {
-			now = readClocks() // its hooks may have taken long
-			result, due = c.bucket.put(c, now, nil, &after)
+		if p.evictOldIdle(after) {
+			result, due = c.bucket.put(c, now, nil, after)
 		} else {
 			result = putAway
-			c.bucket.dismiss(c, now, &after)
+			c.bucket.dismiss(c, now, after)
 		}
 	}
 	if result == putIdle {
 		p.reaper.wakeWithin(due, now)
-	}
-	p.settle(&after, now)
-	if result == putIdle {
-		p.traces.putIdle(c, now)
 	}
 	return result == putIdle
 }
@@ -300,8 +299,8 @@ func (p *Pool) reserveIdle() bool {
 // would make each release cost as much as there are addresses.
 const evictionSample = 16
 
-// evictOldIdle closes an idle connection that has been idle long.
-func (p *Pool) evictOldIdle() bool {
+// evictOldIdle takes out an idle connection that has been idle long.
+func (p *Pool) evictOldIdle(after *aftermath) bool {
 	var (
 		from   *bucket
 		oldest instant
@@ -322,9 +321,7 @@ func (p *Pool) evictOldIdle() bool {
 	if from == nil {
 		return false
 	}
-	var after aftermath
-	from.evictOldest(&after)
-	p.settle(&after, readClocks())
+	from.evictOldest(after)
 	return true
 }
 
@@ -333,7 +330,7 @@ func (p *Pool) evictOldIdle() bool {
 func (p *Pool) replace(ctx context.Context, c *Conn, reason CloseReason, now instant) (lease, error) {
 	var after aftermath
 	w, err := c.bucket.supplant(ctx, c, reason, &after)
-	p.settle(&after, now)
+	p.settleFor(lease{}, w, c.bucket, &after, now)
 	if err != nil {
 		return lease{}, err
 	}
@@ -379,6 +376,27 @@ func (p *Pool) discard(c *Conn, reason CloseReason, now instant) {
 func (p *Pool) settle(after *aftermath, now instant) {
 	p.carryOut(after)
 	p.tell(after, now)
+}
+
+// settleFor is settle on behalf of a request that has got a lease already, or
+// waits. If a hook panics, the request ends there, and must leave nothing behind.
+func (p *Pool) settleFor(l lease, w *waiter, b *bucket, after *aftermath, now instant) {
+	p.carryOut(after)
+	if len(after.victims) == 0 {
+		return
+	}
+	told := false
+	defer func() {
+		switch {
+		case told:
+		case w != nil:
+			p.forgo(b, w)
+		case l.conn != nil:
+			p.release(l.conn, now, false)
+		}
+	}()
+	p.tell(after, now)
+	told = true
 }
 
 // carryOut is settle without the hooks. Closing comes before dialling, so that

@@ -76,6 +76,18 @@ func (b *bucket) dismiss(c *Conn, now instant, after *aftermath) {
 	}
 }
 
+// reject gives up a connection that has proved unfit when it was looked at. The
+// caller has a lease; on one with a session others may be running exchanges
+// still.
+func (b *bucket) reject(c *Conn, why CloseReason, now instant, after *aftermath) {
+	if c.session == nil {
+		b.discard(c, why, after)
+		return
+	}
+	b.retire(c, why, after)
+	b.put(c, now, nil, after)
+}
+
 // unkeepableLocked says why a connection that was given back cannot serve
 // again, nor be kept if nobody waits for it.
 func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReason {

@@ -15,17 +15,26 @@ const forgetful = 30 * time.Second
 // checkSiblings evicts the dead ones among the idle connections that have been
 // idle as long as the lease's was; all of them, if that one was forgotten.
 func (p *Pool) checkSiblings(stale lease, blackHole bool) {
-	now := readClocks()
+	var (
+		now   = readClocks()
+		after aftermath
+		kept  []*Conn
+	)
 	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, now) {
-		why := suspect.conn.unfit()
+		c := suspect.conn
+		why := c.unfit()
 		if why == NotClosed && blackHole && stale.idle >= forgetful {
 			why = ClosedStale
 		}
 		if why != NotClosed {
-			p.reject(suspect.conn, why, now)
-		} else {
-			p.release(suspect.conn, now, false)
+			c.bucket.reject(c, why, now, &after)
+		} else if p.giveBack(c, now, nil, &after) {
+			kept = append(kept, c)
 		}
+	}
+	p.settle(&after, now) // when none is leased any more, because a hook may panic
+	for _, c := range kept {
+		p.traces.putIdle(c, now)
 	}
 }
 

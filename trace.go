@@ -10,9 +10,9 @@ import (
 // Hooks are called by the goroutine that does the thing they tell of, with no
 // lock held, so they may call the pool; while one runs, that goroutine waits.
 // They are called concurrently. A hook that panics does so in the call that it
-// interrupts; one that was called by a goroutine of the pool's (DialDone,
-// TTLTooLong, and ConnClosed where a connection expires or its peer hangs up) ends
-// the program.
+// interrupts, and no connection is lost by it; one that was called by a goroutine
+// of the pool's (DialDone, TTLTooLong, and ConnClosed where a connection expires or
+// its peer hangs up) ends the program.
 type Trace struct {
 	// DialDone is called after each dial. On success err is nil.
 	DialDone func(address string, took time.Duration, err error)
