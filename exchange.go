@@ -108,13 +108,15 @@ var reasonFor = [...]CloseReason{
 	h1.Stray:   ClosedStrayBytes,
 }
 
-// Ended gives the connection back, or closes it.
+// Ended gives the connection back, or closes it. From then on it may be somebody
+// else's, whatever a hook does that is told of it.
 func (x *exchange) Ended(outcome h1.Outcome) {
+	defer x.flight.finish()
+	x.flight.held = nil
 	pool, now := x.flight.transport.pool, readClocks()
 	if outcome == h1.Reusable {
 		x.flight.tracePutIdle(pool.release(x.lease.conn, now, true))
 	} else {
 		pool.discard(x.lease.conn, reasonFor[outcome], now)
 	}
-	x.flight.finish()
 }

@@ -56,9 +56,10 @@ func (f *flight) run() (resp *http.Response, err error) {
 }
 
 // unwind cleans up behind a panic of one of the caller's own functions: a
-// dialer, a hook, a predicate.
+// dialer, a hook, a predicate. What it calls may panic, too.
 func (f *flight) unwind() {
-	closeBody(f.request)
+	defer f.finish()
+	defer closeBody(f.request)
 	switch conn := f.held; {
 	case conn == nil:
 	case conn.session != nil: // which may be running exchanges of others
@@ -66,7 +67,6 @@ func (f *flight) unwind() {
 	default:
 		f.transport.pool.discard(conn, ClosedFailed, readClocks())
 	}
-	f.finish()
 }
 
 // acquire gets a connection from the pool.

@@ -2,6 +2,9 @@ package ttlpool_test
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,5 +39,51 @@ func TestAPanicOfAHookCostsNoPlace(t *testing.T) {
 				assert.Zero(t, p.Stats().InUse)
 			})
 		})
+	}
+}
+
+// A response without a body gives its connection back before RoundTrip returns.
+// Whoever has it then does not know of the hook.
+func TestAPanicOfAHookDoesNotHurtWhoeverHasTheConnectionNow(t *testing.T) {
+	const mine = "a panic of my own"
+	for _, hook := range []string{"PutIdle", "PutIdleConn"} {
+		for _, method := range []string{"HEAD", "GET"} {
+			t.Run(hook+" after "+method, func(t *testing.T) {
+				begun, goOn := make(chan struct{}), make(chan struct{})
+				server := serverOf(t, func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != "/other" {
+						w.WriteHeader(http.StatusNoContent)
+						return
+					}
+					close(begun)
+					<-goOn
+					_, _ = io.WriteString(w, "the other's")
+				})
+				var tr *ttlpool.Transport
+				other, text := newRequest(t, t.Context(), "POST", server.URL+"/other", nil), make(chan string, 1)
+				one := newOneHook(hook, func() {
+					go func() {
+						defer close(text)
+						resp, err := tr.RoundTrip(other)
+						if !assert.NoError(t, err) {
+							return
+						}
+						defer resp.Body.Close()
+						all, err := io.ReadAll(resp.Body)
+						assert.NoError(t, err)
+						text <- string(all)
+					}()
+					await(t, begun)
+					panic(mine)
+				})
+				tr = newTransport(t, one.trace())
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{PutIdleConn: func(error) { one.run("PutIdleConn") }})
+				one.armed.Store(true)
+				assert.PanicsWithValue(t, mine, func() { send(t, tr, newRequest(t, ctx, method, server.URL, nil)) })
+				close(goOn)
+				assert.Equal(t, "the other's", <-text)
+				assert.EqualValues(t, 1, tr.Stats().Dials)
+			})
+		}
 	}
 }

@@ -73,7 +73,7 @@ func (b *streamBody) Close() error {
 
 func (b *streamBody) end() {
 	b.once.Do(func() {
+		defer b.flight.finish()
 		b.flight.transport.pool.release(b.conn, readClocks(), true)
-		b.flight.finish()
 	})
 }
