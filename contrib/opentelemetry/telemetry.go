@@ -9,14 +9,15 @@
 //	registration, err := telemetry.Observe(transport)
 //
 // The addresses are bounded: the first that are seen, at most as many as
-// [WithMaxHosts] says, are values of server.address; what all others come to
-// has the address "other".
+// [WithMaxHosts] says, are values of server.address if they are UTF-8; what all
+// others come to has the address "other".
 package opentelemetry
 
 import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/ttlpool/ttlpool"
 	"github.com/ttlpool/ttlpool/contrib/internal/hosts"
@@ -112,8 +113,10 @@ func eventAttributes(err *ttlpool.ExchangeError) []attribute.KeyValue {
 	return attributes
 }
 
-// addressOf returns an address as the semantic conventions have it.
+// addressOf returns an address as the semantic conventions have it. They want
+// UTF-8: of one value that is not, exporters lose the whole batch.
 func addressOf(address string) []attribute.KeyValue {
+	address = strings.ToValidUTF8(address, "\uFFFD")
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return []attribute.KeyValue{attribute.String("server.address", address)}

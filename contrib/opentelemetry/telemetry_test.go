@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bench is a transport with both sides of OpenTelemetry in memory.
 type bench struct {
 	transport *ttlpool.Transport
+	telemetry *ttlotel.Telemetry
 	reader    *sdkmetric.ManualReader
 	spans     *tracetest.SpanRecorder
 	tracer    *sdktrace.TracerProvider
@@ -38,6 +39,7 @@ func newBench(t *testing.T) *bench {
 	b.tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(b.spans))
 	telemetry, err := ttlotel.New(ttlotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(b.reader))))
 	require.NoError(t, err)
+	b.telemetry = telemetry
 	b.transport, err = ttlpool.NewTransport(ttlpool.WithTTL(10*time.Second), ttlpool.WithTrace(telemetry.Trace()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.transport.Close() })
@@ -197,6 +199,20 @@ func TestEachAddressHasItsOwnNumbers(t *testing.T) {
 	assert.Equal(t, map[string]int64{
 		"127.0.0.1 idle": 2, "127.0.0.1 in_use": 0, "127.0.0.1 dialing": 0, "other idle": 0, "other in_use": 0, "other dialing": 0,
 	}, states)
+}
+
+// URLs allow a host that is not UTF-8, and the protocol of exporters does not.
+func TestAHostThatIsNotUTF8MakesNoInvalidValue(t *testing.T) {
+	b := newBench(t)
+	ctx, span := b.tracer.Tracer("test").Start(t.Context(), "GET")
+	b.telemetry.Trace().Stale(ctx, &ttlpool.ExchangeError{Err: io.EOF, Conn: ttlpool.ConnInfo{Address: "a_\xff.invalid:80"}})
+	span.End()
+	require.Len(t, b.spans.Ended()[0].Events(), 1)
+	assert.Equal(t, "a_\uFFFD.invalid", attributesOf(b.spans.Ended()[0].Events()[0])["server.address"].AsString())
+	idle := b.collect(t)["ttlpool.stale.idle_time"].(metricdata.Histogram[float64])
+	require.Len(t, idle.DataPoints, 1)
+	address, _ := idle.DataPoints[0].Attributes.Value("server.address")
+	assert.Equal(t, "other", address.AsString())
 }
 
 func TestWithoutASpanNothingFails(t *testing.T) {

@@ -4,9 +4,10 @@
 //	prometheus.MustRegister(ttlprom.NewCollector(transport))
 //
 // Labels are bounded: reasons are a fixed set, and the first addresses that are
-// seen, at most as many as [WithMaxHosts] says, are the values of host; what all
-// others come to has the host "other". When the pool forgets an address, which
-// it does beyond 4096, what was counted for it moves to "other" too.
+// seen, at most as many as [WithMaxHosts] says, are the values of host if they
+// are UTF-8; what all others come to has the host "other". When the pool forgets
+// an address, which it does beyond 4096, what was counted for it moves to
+// "other" too.
 // dashboard.json is a dashboard for Grafana.
 package prometheus
 

@@ -164,6 +164,20 @@ ttlpool_dials_total{host="other"} 3
 	}
 }
 
+// One such request would make all collections fail, until the process ends.
+func TestAHostThatIsNotUTF8IsOther(t *testing.T) {
+	source := &fixed{statsOf(map[string]ttlpool.HostStats{
+		"hub:80":            {Counts: ttlpool.Counts{Dials: 3}},
+		"a_\xff.invalid:80": {Counts: ttlpool.Counts{Dials: 4}},
+	})}
+	require.NoError(t, testutil.CollectAndCompare(ttlprom.NewCollector(source), strings.NewReader(`
+# HELP ttlpool_dials_total Dials begun.
+# TYPE ttlpool_dials_total counter
+ttlpool_dials_total{host="hub:80"} 3
+ttlpool_dials_total{host="other"} 4
+`), "ttlpool_dials_total"))
+}
+
 func TestAPoolAloneCanBeExported(t *testing.T) {
 	p, err := ttlpool.NewPool(nil)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/ttlpool/ttlpool"
 )
@@ -32,12 +33,16 @@ func NewNames(most int) *Names {
 	return &Names{most: most, given: make(map[string]struct{})}
 }
 
-// Of returns an address's own name, which is the address, or Other.
+// Of returns an address's own name, which is the address, or Other. An address
+// that is not UTF-8 gets none: URLs allow it, and systems of metrics do not.
 //
 // Who has a name keeps it, and who has come too late never gets one: were it
 // always the busiest, the counters of Other would step back each time one of
 // them changes, which is taken for a restart, and all is counted again.
 func (n *Names) Of(address string) string {
+	if !utf8.ValidString(address) {
+		return Other
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.given[address]; ok {

@@ -48,6 +48,12 @@ func TestANameIsKeptAndNoneGivenLater(t *testing.T) {
 	assert.Equal(t, hosts.Other, hosts.NewNames(-1).Of("a"))
 }
 
+func TestAnAddressThatIsNotUTF8GetsNoNameAndTakesNone(t *testing.T) {
+	names := hosts.NewNames(1)
+	assert.Equal(t, hosts.Other, names.Of("a_\xff.invalid:80"))
+	assert.Equal(t, "ä:80", names.Of("ä:80"))
+}
+
 func TestAQuietHostHasEveryBucket(t *testing.T) {
 	split := hosts.NewNames(1).Split(ttlpool.Stats{Counts: counts(1), Hosts: map[string]ttlpool.HostStats{"a:80": {}}})
 	assert.Equal(t, []ttlpool.IdleBucket{{UpTo: time.Second}, {}}, split[0].Stats.StaleByIdle)
