@@ -179,7 +179,9 @@ func (i instant) before(d time.Duration) instant {
 
 // elapsed is the larger of the monotonic and the wall-clock time since then.
 // The monotonic clock stands still while a machine is suspended and the
-// server's does not; the wall clock may be set back.
+// server's does not; the wall clock may be set back. It is never less than
+// nothing, even where now was read first: of the largest duration more would be
+// left than there is.
 func elapsed(now, since instant) time.Duration {
-	return time.Duration(max(now.monotonic-since.monotonic, now.wall-since.wall))
+	return time.Duration(max(0, now.monotonic-since.monotonic, now.wall-since.wall))
 }

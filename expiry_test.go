@@ -36,6 +36,7 @@ func TestElapsedIsTheLargerOfTheTwoClocks(t *testing.T) {
 		{"the clock was set forward by an hour: old rather than young", time.Hour + time.Second, time.Second, time.Hour + time.Second},
 		{"the clock is being slewed", 999 * time.Millisecond, time.Second, time.Second},
 		{"one nanosecond counts", 0, 1, 1},
+		{"the other has read the clocks later", -time.Millisecond, -time.Millisecond, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,6 +163,10 @@ func TestDueSaysHowSoonAndWhy(t *testing.T) {
 			lifetime{born: someday, maxAge: 64 * time.Second, idleSince: someday}, 10 * sweepPortion, 32*time.Second - 10*portionTime, maxSweepSlack, ClosedTTL},
 		{"however large it is, not much sooner", policy{ttl: 8 * time.Second},
 			lifetime{born: someday, idleSince: someday}, 1e6, 7 * time.Second, maxSweepSlack, ClosedTTL},
+		{"the largest TTL, of a connection that became idle after the clock was read", policy{ttl: math.MaxInt64},
+			lifetime{born: someday, idleSince: later(someday, 1)}, 0, math.MaxInt64, maxSweepSlack, ClosedTTL},
+		{"the largest age, of a connection that was dialled after it", policy{maxAge: math.MaxInt64},
+			lifetime{born: later(someday, 1), maxAge: math.MaxInt64, idleSince: later(someday, 1)}, 0, math.MaxInt64, maxSweepSlack, ClosedMaxAge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -235,6 +235,38 @@ func TestTheDefaultsSuitAProxy(t *testing.T) {
 	})
 }
 
+// The largest duration is some people's "for ever". A sweep that has read its
+// clock just before must not think that less than nothing is left of it.
+func TestTheLargestDurationIsNoLimitOfAYear(t *testing.T) {
+	for name, opts := range map[string][]ttlpool.PoolOption{
+		"TTL":                        {ttlpool.WithTTL(math.MaxInt64)},
+		"server timeout":             {ttlpool.WithServerTimeout(math.MaxInt64)},
+		"server timeout, no margin":  {ttlpool.WithServerTimeout(math.MaxInt64), ttlpool.WithMargin(0)},
+		"server timeout and margin":  {ttlpool.WithServerTimeout(math.MaxInt64), ttlpool.WithMargin(math.MaxInt64 / 2)},
+		"margin of nothing":          {ttlpool.WithMargin(math.MaxInt64)},
+		"TTL and strict TTL":         {ttlpool.WithTTL(math.MaxInt64), ttlpool.WithStrictTTL(math.MaxInt64)},
+		"maximum age":                {ttlpool.WithMaxAge(math.MaxInt64)},
+		"maximum age and its jitter": {ttlpool.WithMaxAge(math.MaxInt64), ttlpool.WithMaxAgeJitter(math.MaxInt64 / 2)},
+		"acquire timeout":            {ttlpool.WithAcquireTimeout(math.MaxInt64)},
+		"black-hole timeout":         {ttlpool.WithBlackHoleTimeout(math.MaxInt64)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newTestPool(t, new(peers).Dial, append(opts, ttlpool.WithMaxConnsPerHost(1))...)
+				c := mustGet(t, p, "hub:80")
+				waiting := startGet(t, p, "hub:80")
+				c.Release()
+				require.Same(t, c, waiting.got(t))
+				c.Release()
+				victims, _ := p.SweepAt(-time.Millisecond)
+				assert.Empty(t, victims)
+				time.Sleep(365 * 24 * time.Hour)
+				assert.Same(t, c, mustGet(t, p, "hub:80"))
+			})
+		})
+	}
+}
+
 func TestSeveralTracesAreCalledInTheirOrder(t *testing.T) {
 	var net peers
 	var calls []int
