@@ -12,9 +12,9 @@ import (
 // that reads slowly finds the bytes in the socket's buffer long after: the
 // time of the read would make the connection look younger than its peer
 // thinks. But a response comes after its request; a Read that had to wait
-// returned what had just arrived, unless the process was stalled meanwhile; and
-// one that had not has returned what arrived after the socket was last seen
-// empty.
+// returned what had just arrived, unless the process was stalled meanwhile, or
+// the machine suspended, which counts as idle time; and one that had not has
+// returned what arrived after the socket was last seen empty.
 type arrival struct {
 	mu    sync.Mutex // guards the rest; nothing but assignments happens under it
 	last  instant    // not after the arrival of the last byte
@@ -40,7 +40,7 @@ func (a *arrival) noteRead(before, after instant, drained bool) {
 	a.mu.Lock()
 	switch {
 	case elapsed(after, before) >= waited:
-		a.last = after
+		a.last = after.awakeSince(before)
 	case a.last.monotonic < a.empty.monotonic:
 		a.last = a.empty // and otherwise not before what came before it
 	}

@@ -61,6 +61,19 @@ func TestArrivalIsTheLatestInstantThatIsCertainlyNotTooLate(t *testing.T) {
 	}
 }
 
+// Of a Read during which the machine was suspended nobody knows whether its bytes
+// came before that.
+func TestASuspensionDuringAReadCountsAsIdleTime(t *testing.T) {
+	var a arrival
+	a.noteWrite(someday)
+	woken := later(someday, 2*time.Second)
+	woken.wall += int64(time.Hour)
+	a.noteRead(later(someday, time.Second), woken, true)
+	_, latest := a.bounds()
+	assert.Equal(t, time.Hour, elapsed(woken, latest))
+	assert.Equal(t, 2*time.Second, elapsed(latest, someday))
+}
+
 // step is a Write, or a Read that returned bytes.
 type step struct {
 	write         bool

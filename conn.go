@@ -241,8 +241,9 @@ func (c *Conn) lastArrival(now instant) instant {
 		return wrote
 	}
 	flights := time.Duration(bits.Len64(uint64(size / initialWindow)))
-	if arrived := now.before(info.SinceArrival + kernelGrain + flights*info.RoundTrip); arrived.monotonic > wrote.monotonic {
-		return arrived
+	arrived := now.before(info.SinceArrival + kernelGrain + flights*info.RoundTrip)
+	if arrived.monotonic > wrote.monotonic {
+		return arrived.awakeSince(wrote) // the kernel's clock stands still, too
 	}
 	return wrote
 }

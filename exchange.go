@@ -74,7 +74,8 @@ func (x *exchange) isOfIdleTimer() bool {
 // answeredWithin reports whether the answer that is being read came so soon after
 // the request's beginning, beside a round trip. Not after its last byte: a body
 // may trickle for longer than its server waits. This process may have been
-// stalled since; the kernel was not.
+// stalled since; the kernel was not. A suspension counts, wherever it was: the
+// server was awake.
 func (x *exchange) answeredWithin(limit time.Duration) bool {
 	came, conn := readClocks(), x.lease.conn
 	if w := conn.wire; w != nil && w.kernel != nil {

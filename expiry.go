@@ -177,6 +177,14 @@ func (i instant) before(d time.Duration) instant {
 	return instant{wall: i.wall - int64(d), monotonic: i.monotonic - int64(d)}
 }
 
+// awakeSince returns the instant as it was if the machine had not been suspended
+// since the other one. If it was, nobody knows whether before or after what is
+// dated by it; this is not too late.
+func (i instant) awakeSince(other instant) instant {
+	i.wall = min(i.wall, other.wall+i.monotonic-other.monotonic)
+	return i
+}
+
 // elapsed is the larger of the monotonic and the wall-clock time since then.
 // The monotonic clock stands still while a machine is suspended and the
 // server's does not; the wall clock may be set back. It is never less than

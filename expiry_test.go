@@ -46,6 +46,28 @@ func TestElapsedIsTheLargerOfTheTwoClocks(t *testing.T) {
 	}
 }
 
+// Something is noticed after the machine may have been suspended, of which the
+// monotonic clock tells when it happened.
+func TestWhatIsDatedAcrossASuspensionIsNotDatedTooLate(t *testing.T) {
+	tests := []struct {
+		name            string
+		wall, monotonic time.Duration // what each clock has gone on, as it seems
+		want            time.Duration // what the wall clock has gone on at least
+	}{
+		{"no suspension", 3 * time.Second, 3 * time.Second, 3 * time.Second},
+		{"a suspension of an hour, before or after", time.Hour + 3*time.Second, 3 * time.Second, 3 * time.Second},
+		{"the clock was set back", -time.Hour, 3 * time.Second, -time.Hour},
+		{"the same instant", 0, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			at := instant{wall: someday.wall + int64(tt.wall), monotonic: someday.monotonic + int64(tt.monotonic)}
+			want := instant{wall: someday.wall + int64(tt.want), monotonic: at.monotonic}
+			assert.Equal(t, want, at.awakeSince(someday))
+		})
+	}
+}
+
 func TestP1_AConnectionExpiresAtItsLimitAndNotBefore(t *testing.T) {
 	tests := []struct {
 		name   string
