@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/ttlpool/ttlpool/internal/hangup"
 )
 
 // key says what connections lead to. Those of one key are interchangeable.
@@ -246,7 +244,7 @@ func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *afte
 	if !c.idle {
 		return 0, false
 	}
-	if h, ok := c.probe.(heard); ok && h.State() == hangup.Quiet {
+	if h, ok := c.probe.(heard); ok && h.look() == NotClosed {
 		return 0, false // what was heard was read: it was an answer, and the connection is idle again
 	}
 	b.discardLocked(c, reason, after)

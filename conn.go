@@ -278,13 +278,7 @@ func (c *Conn) unfit() CloseReason {
 	if c.probe == nil {
 		return NotClosed
 	}
-	switch c.probe.State() {
-	case hangup.HungUp:
-		return ClosedHungUp
-	case hangup.Pending:
-		return ClosedStrayBytes
-	}
-	return NotClosed
+	return c.probe.look()
 }
 
 // takenInByTLS says why a connection may not be kept of which TLS has read what

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/ttlpool/ttlpool/internal/h1"
-	"github.com/ttlpool/ttlpool/internal/hangup"
 )
 
 // exchange is an HTTP/1.1 exchange that gives its connection back.
@@ -27,7 +26,7 @@ const rested = 100 * time.Millisecond
 // a look at a socket takes nothing from the Read that is waiting there already.
 func (x *exchange) Fit() bool {
 	conn := x.lease.conn
-	if _, isSocket := conn.probe.(*hangup.Probe); !isSocket {
+	if _, isSocket := conn.probe.(seen); !isSocket {
 		return true
 	}
 	return conn.unfit() == NotClosed

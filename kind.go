@@ -95,28 +95,43 @@ func bare(c net.Conn) net.Conn {
 	return c
 }
 
-// prober looks at an idle connection without reading from it.
-type prober interface{ State() hangup.State }
+// prober looks at an idle connection without reading from it, and says why it
+// cannot be used again; NotClosed: nothing has come.
+type prober interface{ look() CloseReason }
 
 func proberOf(c net.Conn) prober {
 	if o, ok := c.(*opaque.Conn); ok {
 		return heard{o}
 	}
 	if p := hangup.NewProbe(bare(c)); p != nil {
-		return p
+		return seen{p}
 	}
 	return nil
 }
 
-// heard is the prober of an opaque connection.
+// seen is the prober of a socket.
+type seen struct{ probe *hangup.Probe }
+
+func (s seen) look() CloseReason {
+	switch s.probe.State() {
+	case hangup.Pending:
+		return ClosedStrayBytes
+	case hangup.HungUp:
+		return ClosedHungUp
+	}
+	return NotClosed
+}
+
+// heard is the prober of an opaque connection. It takes that one's lock and makes
+// no system call.
 type heard struct{ conn *opaque.Conn }
 
-func (h heard) State() hangup.State {
+func (h heard) look() CloseReason {
 	switch pending, ended := h.conn.Heard(); {
 	case pending:
-		return hangup.Pending
+		return ClosedStrayBytes
 	case ended:
-		return hangup.HungUp
+		return ClosedHungUp
 	}
-	return hangup.Quiet
+	return NotClosed
 }

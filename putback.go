@@ -91,13 +91,15 @@ func (b *bucket) reject(c *Conn, why CloseReason, now instant, after *aftermath)
 // unkeepableLocked says why a connection that was given back cannot serve
 // again, nor be kept if nobody waits for it.
 func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReason {
-	switch reason := b.policy.expired(life, now); {
+	switch expired, overheard := b.policy.expired(life, now), c.overheard(); {
 	case c.retired != NotClosed:
 		return c.retired
 	case c.capacity == 0 || c.hungUp.Load():
 		return ClosedHungUp
-	case reason != NotClosed:
-		return reason
+	case overheard != NotClosed: // before it was listened to, or before it is idle: nobody will tell of it
+		return overheard
+	case expired != NotClosed:
+		return expired
 	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, life, now):
 		return ClosedMadeWay
 	case b.second.len > b.closing: // each place that is being freed serves one

@@ -19,13 +19,23 @@ func (c *Conn) listen() {
 		return
 	}
 	o.Listen(func() {
-		switch pending, ended := o.Heard(); {
-		case pending:
+		switch c.overheard() {
+		case ClosedStrayBytes:
 			c.bucket.pool.strayBytes(c)
-		case ended:
+		case ClosedHungUp:
 			c.bucket.pool.peerClosed(c)
 		}
 	})
+}
+
+// overheard says why a connection without a socket cannot be used again, by what
+// has come on it while nobody read. It may be asked under a lock; a look at a
+// socket may not.
+func (c *Conn) overheard() CloseReason {
+	if h, ok := c.probe.(heard); ok && c.session == nil {
+		return h.look()
+	}
+	return NotClosed
 }
 
 // peerClosed is called at once when the peer of a connection hangs up.

@@ -108,7 +108,8 @@ func (c *Conn) call(heard func()) <-chan struct{} {
 }
 
 // Listen has heard called, once and from any goroutine, when the peer sends
-// something or hangs up. The next Read ends it.
+// something or hangs up. The next Read ends it. What has come already is not told:
+// Heard has it.
 func (c *Conn) Listen(heard func()) { c.call(heard) }
 
 // Heard tells what has come and was not read: bytes, or the end.

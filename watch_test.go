@@ -1,0 +1,76 @@
+package ttlpool
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/ttlpool/ttlpool/internal/opaque"
+)
+
+// takeOpaque takes a connection of unknown kind out of a pool.
+func takeOpaque(t *testing.T, wrap func(net.Conn) net.Conn) (c *Conn, peer net.Conn) {
+	ours, peer := net.Pipe()
+	t.Cleanup(func() { _ = peer.Close() })
+	p := newPool(defaultConfig(), func(context.Context, key) (link, error) {
+		return link{conn: opaque.New(wrap(ours), 0)}, nil
+	})
+	t.Cleanup(func() { _ = p.Close() })
+	c, err := p.Get(t.Context(), "tcp", "hub:80")
+	require.NoError(t, err)
+	return c, peer
+}
+
+func asItIs(c net.Conn) net.Conn { return c }
+
+// The connection is listened to before it is idle, or others could have it. What
+// is heard in between would never be told again.
+func TestWhatComesWhileAConnectionIsGivenBackClosesIt(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		act  func(peer net.Conn)
+		want CloseReason
+	}{
+		{"bytes", func(peer net.Conn) { _, _ = peer.Write([]byte("x")) }, ClosedStrayBytes},
+		{"the end", func(peer net.Conn) { _ = peer.Close() }, ClosedHungUp},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := takeOpaque(t, asItIs)
+				c.listen()
+				row.act(peer)
+				synctest.Wait()
+				require.Equal(t, NotClosed, c.Info().Closed, "it is its holder's")
+				c.Release()
+				assert.Equal(t, row.want, c.Info().Closed)
+			})
+		})
+	}
+}
+
+// lastWords tells the end along with the first bytes, as a net.Conn may.
+type lastWords struct{ net.Conn }
+
+func (c lastWords) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func TestAnEndThatCameWithTheAnswerIsNoticedThoughNoRequestComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := takeOpaque(t, func(c net.Conn) net.Conn { return lastWords{c} })
+		go func() { _, _ = peer.Write([]byte("answer")) }()
+		_, err := io.ReadFull(c, make([]byte, len("answer")))
+		require.NoError(t, err)
+		c.Release()
+		assert.Equal(t, ClosedHungUp, c.Info().Closed)
+		assert.Zero(t, c.bucket.pool.Stats().Open)
+	})
+}
