@@ -12,6 +12,7 @@ const (
 	ClosedMaxIdle                       // one idle connection too many
 	ClosedHungUp                        // the peer had closed it while it was idle, or announced it along with an answer
 	ClosedStrayBytes                    // bytes nobody had asked for came in while it was idle
+	ClosedOwnTimeout                    // a deadline that it had set itself passed while it was idle
 	ClosedStale                         // a request found that the peer had closed it, or that it, or a sibling, is a black hole
 	ClosedFailed                        // a request on it failed, or was cancelled
 	ClosedUnread                        // the response was not read to its end
@@ -32,6 +33,7 @@ var closeReasonNames = [closeReasons]string{
 	ClosedMaxIdle:    "max_idle",
 	ClosedHungUp:     "hung_up",
 	ClosedStrayBytes: "stray_bytes",
+	ClosedOwnTimeout: "own_timeout",
 	ClosedStale:      "stale",
 	ClosedFailed:     "failed",
 	ClosedUnread:     "unread",

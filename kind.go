@@ -127,10 +127,12 @@ func (s seen) look() CloseReason {
 type heard struct{ conn *opaque.Conn }
 
 func (h heard) look() CloseReason {
-	switch pending, ended := h.conn.Heard(); {
+	switch pending, end := h.conn.Heard(); {
 	case pending:
 		return ClosedStrayBytes
-	case ended:
+	case isTimeout(end) && !isBlackHole(end):
+		return ClosedOwnTimeout
+	case end != nil:
 		return ClosedHungUp
 	}
 	return NotClosed

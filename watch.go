@@ -19,11 +19,12 @@ func (c *Conn) listen() {
 		return
 	}
 	o.Listen(func() {
-		switch c.overheard() {
-		case ClosedStrayBytes:
-			c.bucket.pool.strayBytes(c)
+		switch why := c.overheard(); why {
+		case NotClosed: // somebody has read it
 		case ClosedHungUp:
 			c.bucket.pool.peerClosed(c)
+		default: // of which there is nothing to learn
+			c.bucket.pool.evictIdle(c, why)
 		}
 	})
 }
@@ -51,12 +52,12 @@ func (p *Pool) peerClosed(c *Conn) {
 	p.settle(&after, now)
 }
 
-// strayBytes closes a connection on which something came while it was idle,
-// unless it has been handed out meanwhile: then its holder finds out.
-func (p *Pool) strayBytes(c *Conn) {
+// evictIdle closes a connection that was spoilt while it was idle, unless it has
+// been handed out meanwhile: then its holder finds out.
+func (p *Pool) evictIdle(c *Conn, why CloseReason) {
 	var after aftermath
 	now := readClocks()
-	c.bucket.evictIdle(c, ClosedStrayBytes, now, &after)
+	c.bucket.evictIdle(c, why, now, &after)
 	p.settle(&after, now)
 }
 

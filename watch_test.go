@@ -6,6 +6,7 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,17 @@ func takeOpaque(t *testing.T, wrap func(net.Conn) net.Conn) (c *Conn, peer net.C
 	return c, peer
 }
 
-func asItIs(c net.Conn) net.Conn { return c }
+// readLimited is a connection that sets itself a deadline in each Read.
+type readLimited struct{ net.Conn }
+
+const readLimit = 10 * time.Second
+
+func (c readLimited) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(readLimit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
 
 // The connection is listened to before it is idle, or others could have it. What
 // is heard in between would never be told again.
@@ -37,10 +48,11 @@ func TestWhatComesWhileAConnectionIsGivenBackClosesIt(t *testing.T) {
 	}{
 		{"bytes", func(peer net.Conn) { _, _ = peer.Write([]byte("x")) }, ClosedStrayBytes},
 		{"the end", func(peer net.Conn) { _ = peer.Close() }, ClosedHungUp},
+		{"its own deadline", func(net.Conn) { time.Sleep(readLimit) }, ClosedOwnTimeout},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := takeOpaque(t, asItIs)
+				c, peer := takeOpaque(t, func(c net.Conn) net.Conn { return readLimited{c} })
 				c.listen()
 				row.act(peer)
 				synctest.Wait()

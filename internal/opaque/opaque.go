@@ -5,9 +5,11 @@ package opaque
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -23,12 +25,13 @@ type Conn struct {
 	reading     sync.Mutex // held through each Read
 	writing     sync.Mutex // held through each Write
 
-	mu     sync.Mutex    // guards the rest; the connection is not touched under it
-	buf    []byte        // for the call in progress
-	unread []byte        // what the last call has brought
-	err    error         // of the last call; what follows it would be the same
-	busy   chan struct{} // closed at the end of the call in progress; nil: there is none
-	heard  func()        // called at its end, once
+	mu       sync.Mutex    // guards the rest; the connection is not touched under it
+	buf      []byte        // for the call in progress
+	unread   []byte        // what the last call has brought
+	err      error         // of the last call; what follows it would be the same
+	busy     chan struct{} // closed at the end of the call in progress; nil: there is none
+	listened bool          // Listen has begun the last call
+	heard    func()        // called at its end, once
 }
 
 // New wraps a connection. buffer is how much is read from it at once; 0 means
@@ -62,7 +65,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// take returns what there is without waiting.
+// take returns what there is without waiting. The deadline of a call that Listen
+// has begun is forgotten: it counts from then, and not from the Read that asks,
+// for which the connection is called once more.
 func (c *Conn) take(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +76,18 @@ func (c *Conn) take(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
+	if c.listened && isDeadline(c.err) {
+		c.err = nil
+	}
 	return 0, c.err
+}
+
+// isDeadline reports whether an error is that of a deadline on this side, as the
+// connection itself may set one in each Read. The kernel's own timeout says that
+// the peer is gone.
+func isDeadline(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // call makes sure that a Read of the connection is in progress, and returns a
@@ -91,20 +107,23 @@ func (c *Conn) call(heard func()) <-chan struct{} {
 	if c.buf == nil {
 		c.buf = make([]byte, c.size)
 	}
-	c.busy = busy
-	go func() {
-		n, err := c.inner.Read(c.buf)
-		c.mu.Lock()
-		c.unread, c.err, c.busy = c.buf[:n], err, nil
-		heard := c.heard
-		c.heard = nil
-		c.mu.Unlock()
-		close(busy)
-		if heard != nil {
-			heard()
-		}
-	}()
+	c.busy, c.listened = busy, heard != nil
+	go c.run(busy)
 	return busy
+}
+
+// run is a call.
+func (c *Conn) run(busy chan<- struct{}) {
+	n, err := c.inner.Read(c.buf)
+	c.mu.Lock()
+	c.unread, c.err, c.busy = c.buf[:n], err, nil
+	heard := c.heard
+	c.heard = nil
+	c.mu.Unlock()
+	close(busy)
+	if heard != nil {
+		heard()
+	}
 }
 
 // Listen has heard called, once and from any goroutine, when the peer sends
@@ -112,11 +131,11 @@ func (c *Conn) call(heard func()) <-chan struct{} {
 // Heard has it.
 func (c *Conn) Listen(heard func()) { c.call(heard) }
 
-// Heard tells what has come and was not read: bytes, or the end.
-func (c *Conn) Heard() (pending, ended bool) {
+// Heard tells what has come and was not read: bytes, or the error that is the end.
+func (c *Conn) Heard() (pending bool, end error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.unread) > 0, c.err != nil
+	return len(c.unread) > 0, c.err
 }
 
 // Write writes p. If the deadline passes, nothing is known of how much was, or

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,12 +139,12 @@ func TestThePeerIsHeardWhileNobodyReads(t *testing.T) {
 				heard := 0
 				c.Listen(func() { heard++ })
 				synctest.Wait()
-				pending, ended := c.Heard()
-				assert.False(t, pending || ended)
+				pending, end := c.Heard()
+				assert.False(t, pending || end != nil)
 				row.act(peer)
 				synctest.Wait()
-				pending, ended = c.Heard()
-				assert.Equal(t, []any{row.pending, row.ended, 1}, []any{pending, ended, heard})
+				pending, end = c.Heard()
+				assert.Equal(t, []any{row.pending, row.ended, 1}, []any{pending, end != nil, heard})
 			})
 		})
 	}
@@ -176,5 +177,80 @@ func TestClosingLeavesNothing(t *testing.T) {
 		require.NoError(t, c.Close())
 		_, err := c.Read(make([]byte, 1))
 		assert.True(t, errors.Is(err, io.ErrClosedPipe))
+	})
+}
+
+// readLimited is a connection that sets itself a deadline in each Read.
+type readLimited struct{ net.Conn }
+
+const readLimit = 10 * time.Second
+
+func (c readLimited) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(readLimit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+// What the connection allows a Read, it allows the one that asks, and not the one
+// that was begun while nobody did.
+func TestAReadHasTheConnectionsOwnDeadlineToItself(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		begins time.Duration // after the listening
+		says   time.Duration // when the peer does; 0: never
+		want   time.Duration // when the Read returns
+	}{
+		{"the listening's passes while it waits", readLimit - time.Second, readLimit + time.Second, readLimit + time.Second},
+		{"the listening's has passed before", readLimit + time.Second, readLimit + 2*time.Second, readLimit + 2*time.Second},
+		{"its own passes", readLimit - time.Second, 0, 2 * readLimit},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, peer := net.Pipe()
+				defer peer.Close()
+				c := New(readLimited{ours}, 0)
+				defer c.Close()
+				begun := time.Now()
+				c.Listen(func() {})
+				if row.says > 0 {
+					time.AfterFunc(row.says, func() { _, _ = peer.Write([]byte("x")) })
+				}
+				time.Sleep(row.begins)
+				n, err := c.Read(make([]byte, 1))
+				if row.says > 0 {
+					assert.NoError(t, err)
+					assert.Equal(t, 1, n)
+				} else {
+					assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				}
+				assert.Equal(t, row.want, time.Since(begun))
+			})
+		})
+	}
+}
+
+// gone is a connection whose peer has not answered the kernel's probes. The kernel
+// says so once, and then that all has ended.
+type gone struct {
+	net.Conn
+	told bool
+}
+
+func (g *gone) Read([]byte) (int, error) {
+	if g.told {
+		return 0, io.EOF
+	}
+	g.told = true
+	return 0, &net.OpError{Op: "read", Err: syscall.ETIMEDOUT}
+}
+
+func TestTheKernelsTimeoutIsNoDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(&gone{}, 0)
+		c.Listen(func() {})
+		synctest.Wait()
+		_, err := c.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
 	})
 }
