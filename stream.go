@@ -1,6 +1,8 @@
 package ttlpool
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -59,9 +61,19 @@ type streamBody struct {
 func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	if err != nil {
+		err = causeOf(b.flight.request.Context(), err)
 		b.end()
 	}
 	return n, err
+}
+
+// causeOf returns why a context has ended, if an error says no more than that it
+// has, and else the error.
+func causeOf(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Close ends the stream; the connection goes on.

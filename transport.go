@@ -145,7 +145,10 @@ func (t *Transport) roundTripCancel(req *http.Request) (*http.Response, error) {
 		cancel(errCanceled) // not left to the goroutine: nothing must be sent
 	default:
 	}
-	return t.send(req, req.WithContext(ctx), func() { cancel(nil) })
+	own := req.WithContext(ctx)
+	//lint:ignore SA1019 see RoundTrip
+	own.Cancel = nil // HTTP/2 would look at it too, and fail of it while the context has not ended
+	return t.send(req, own, func() { cancel(nil) })
 }
 
 // send runs the request, once or twice. original is what the response names as
