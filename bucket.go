@@ -177,11 +177,17 @@ func (b *bucket) vacantLocked() bool {
 	return len(b.conns)+b.closing+len(b.dials)+b.waiters.len+b.second.len == 0
 }
 
-// expired says why a connection that is leased should not be used at now.
-func (b *bucket) expired(c *Conn, now instant) CloseReason {
+// expired says why a connection that is leased should not be used at now. One that
+// others were using has been idle since the lease began, at most: what its idle
+// time counts from may be as long ago as the exchange of one of them takes.
+func (b *bucket) expired(l lease, now instant) CloseReason {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.policy.expired(c.lifetimeLocked(now), now)
+	life := l.conn.lifetimeLocked(now)
+	if l.shared && life.idleSince.monotonic < l.since.monotonic {
+		life.idleSince = l.since
+	}
+	return b.policy.expired(life, now)
 }
 
 // oldestIdle tells since when the longest idle connection has been idle.

@@ -9,16 +9,18 @@ type lease struct {
 	reused  bool          // the connection had been given back before
 	wasIdle bool          // it was idle just before
 	idle    time.Duration // for how long, if it was
+	shared  bool          // others were using it
 	since   instant       // when it began
 }
 
 // leaseLocked hands out a lease.
 func (b *bucket) leaseLocked(c *Conn, now instant) lease {
-	l := lease{conn: c, reused: c.reused || c.leases > 0, wasIdle: c.idle, since: now}
+	shared := c.leases > 0
+	l := lease{conn: c, reused: c.reused || shared, wasIdle: c.idle, shared: shared, since: now}
 	if c.idle {
 		b.unlistLocked(c)
 	}
-	if c.leases == 0 {
+	if !shared {
 		c.idleAtLease = elapsed(now, c.idleSince)
 		l.idle = c.idleAtLease
 	}
@@ -32,7 +34,7 @@ func (b *bucket) leaseLocked(c *Conn, now instant) lease {
 // the machine was suspended.
 func (l lease) unfit(waited bool, now instant) CloseReason {
 	if waited {
-		if reason := l.conn.bucket.expired(l.conn, now); reason != NotClosed {
+		if reason := l.conn.bucket.expired(l, now); reason != NotClosed {
 			return reason
 		}
 	}

@@ -35,9 +35,13 @@ func (s *fakeSession) Capacity() int {
 }
 
 // sessionPool makes connections with a session of a capacity.
-func sessionPool(t *testing.T, capacity int) (*Pool, *[]*fakeSession) {
+func sessionPool(t *testing.T, capacity int, opts ...PoolOption) (*Pool, *[]*fakeSession) {
 	sessions := new([]*fakeSession) // by one dial after the other
-	p := newPool(defaultConfig(), func(context.Context, key) (link, error) {
+	config := defaultConfig()
+	for _, opt := range opts {
+		require.NoError(t, opt.applyPool(config))
+	}
+	p := newPool(config, func(context.Context, key) (link, error) {
 		here, there := net.Pipe()
 		t.Cleanup(func() { _ = there.Close() })
 		s := &fakeSession{Conn: here}
@@ -49,10 +53,22 @@ func sessionPool(t *testing.T, capacity int) (*Pool, *[]*fakeSession) {
 	return p, sessions
 }
 
-func leaseFrom(t *testing.T, p *Pool) *Conn {
+func leaseFrom(t *testing.T, p *Pool) *Conn { return acquireFrom(t, p).conn }
+
+func acquireFrom(t *testing.T, p *Pool) lease {
 	l, err := p.acquire(t.Context(), demand{key: key{network: "tcp", address: "hub:443"}})
 	require.NoError(t, err)
-	return l.conn
+	return l
+}
+
+// wantFrom waits for a lease, which may not come.
+func wantFrom(ctx context.Context, p *Pool) <-chan grant {
+	got := make(chan grant, 1)
+	go func() {
+		l, err := p.acquire(ctx, demand{key: key{network: "tcp", address: "hub:443"}})
+		got <- grant{lease: l, err: err}
+	}()
+	return got
 }
 
 // The capacity is read without a lock: what was read before the server's GOAWAY may be taken in after it.
@@ -300,4 +316,63 @@ func TestAConnectionThatIsSharedIsNotDismissed(t *testing.T) {
 			assert.Equal(t, 1, c.Info().Leases)
 		}
 	}
+}
+
+// What the idle time of a connection counts from stays where it was while an exchange is run.
+func TestASessionThatIsBusyForLongerThanItsTTLIsNotIdle(t *testing.T) {
+	const ttl = 30 * time.Second
+	t.Run("for a request that shares it, and begins a moment later", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p, _ := sessionPool(t, 2, WithTTL(ttl))
+			long := leaseFrom(t, p)
+			time.Sleep(2 * ttl)
+			other := acquireFrom(t, p)
+			require.Same(t, long, other.conn)
+			time.Sleep(2 * secondLook)
+			assert.Equal(t, NotClosed, other.gone(readClocks()))
+		})
+	})
+	t.Run("for a request that has waited for it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p, sessions := sessionPool(t, 1, WithTTL(ttl), WithMaxConnsPerHost(1))
+			long := leaseFrom(t, p)
+			waiting := wantFrom(t.Context(), p)
+			synctest.Wait()
+			time.Sleep(2 * ttl)
+			(*sessions)[0].capacity.Store(2)
+			(*sessions)[0].changed()
+			synctest.Wait()
+			require.Len(t, waiting, 1)
+			assert.Same(t, long, (<-waiting).lease.conn)
+			assert.Equal(t, 2, long.Info().Leases)
+		})
+	})
+	t.Run("but may be too old", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p, _ := sessionPool(t, 2, WithTTL(ttl), WithMaxAge(3*ttl))
+			leaseFrom(t, p)
+			time.Sleep(2 * ttl)
+			other := acquireFrom(t, p)
+			time.Sleep(ttl - 1)
+			assert.Equal(t, NotClosed, other.gone(readClocks().before(time.Nanosecond)))
+			time.Sleep(time.Nanosecond)
+			assert.Equal(t, ClosedMaxAge, other.gone(readClocks()))
+		})
+	})
+}
+
+// Those who used it may be gone since: a machine that was suspended has forgotten it all.
+func TestP1_ASharedSessionIsIdleFromItsLeaseAtMost(t *testing.T) {
+	const ttl = 30 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := sessionPool(t, 2, WithTTL(ttl))
+		long := leaseFrom(t, p)
+		time.Sleep(2 * ttl)
+		other := acquireFrom(t, p)
+		p.release(long, readClocks(), false)
+		time.Sleep(ttl - 1)
+		assert.Equal(t, NotClosed, other.gone(readClocks()))
+		time.Sleep(time.Nanosecond)
+		assert.Equal(t, ClosedTTL, other.gone(readClocks()))
+	})
 }
