@@ -66,6 +66,7 @@ type aftermath struct {
 	begin   []*dial
 	stop    []*dial
 	victims []*Conn
+	kept    *Conn     // given back by a request that had no room on it
 	shut    int       // so many of the victims are closed already
 	vacated []*bucket // have nothing left in them
 	freed   int       // places given up

@@ -30,11 +30,12 @@ type Conn struct {
 	kind    connKind
 	tls     *tls.ConnectionState // once asked for; for the holder only
 
-	arrival   arrival      // of the last byte
-	read      atomic.Int64 // bytes
-	written   atomic.Int64 // bytes
-	deadlined atomic.Bool  // the holder has set a deadline
-	hungUp    atomic.Bool  // the peer has closed its side
+	arrival   arrival       // of the last byte
+	read      atomic.Int64  // bytes
+	written   atomic.Int64  // bytes
+	deadlined atomic.Bool   // the holder has set a deadline
+	hungUp    atomic.Bool   // the peer has closed its side
+	asked     atomic.Uint64 // how often the session has been asked for its capacity
 	watched   *hangup.Registration
 
 	// The rest is guarded by bucket.mu.
@@ -43,6 +44,7 @@ type Conn struct {
 	idle        bool          // in the bucket's idle list
 	leases      int           // the rights to run an exchange that are out; idle means none
 	capacity    int           // how many of them there may be
+	answered    uint64        // which time of asking has said so
 	retired     CloseReason   // none may be added, whatever the session says, and why; NotClosed: they may
 	uses        int           // exchanges completed
 	maxUses     int           // as the server hints; 0: no limit

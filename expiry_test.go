@@ -267,8 +267,11 @@ func TestP1_AWaiterLooksAtTheExpiryAgainWhenItWakesUp(t *testing.T) {
 	const limit = 10 * time.Second
 	h := holdOne(t, WithMaxAge(limit))
 	served := lease{conn: h.conn, reused: true}
-	assert.Equal(t, NotClosed, served.unfit(true, later(h.born, limit-1)))
-	assert.Equal(t, ClosedMaxAge, served.unfit(true, later(h.born, limit)))
+	_, unfit := served.unfit(true, later(h.born, limit-1))
+	assert.False(t, unfit)
+	why, unfit := served.unfit(true, later(h.born, limit))
+	assert.True(t, unfit)
+	assert.Equal(t, ClosedMaxAge, why)
 }
 
 // Expired connections still counted in the cap made callers wait for places

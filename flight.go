@@ -37,12 +37,12 @@ func (f *flight) run() (resp *http.Response, err error) {
 	l, err := f.acquire()
 	for err == nil {
 		now := readClocks()
-		why := l.gone(now)
-		if why == NotClosed {
+		f.held = nil // if a hook panics now, the pool has given it back
+		why, gone := l.gone(now)
+		if !gone {
 			f.began = now
 			break
 		}
-		f.held = nil
 		f.transport.pool.reject(l.conn, why, now)
 		l, err = f.acquire()
 	}

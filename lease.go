@@ -29,16 +29,25 @@ func (b *bucket) leaseLocked(c *Conn, now instant) lease {
 	return l
 }
 
-// unfit says why a reused connection cannot be used after all. One that was
-// waited for has aged while its waiter woke up: by milliseconds, or by hours if
-// the machine was suspended.
-func (l lease) unfit(waited bool, now instant) CloseReason {
+// unfit reports whether a reused connection cannot be used after all, and why it
+// must be given up; NotClosed: it is good for the others, but has no room for this
+// lease. One that was waited for has aged while its waiter woke up: by
+// milliseconds, or by hours if the machine was suspended.
+func (l lease) unfit(waited bool, now instant) (why CloseReason, unfit bool) {
+	c := l.conn
 	if waited {
-		if reason := l.conn.bucket.expired(l, now); reason != NotClosed {
-			return reason
+		if why = c.bucket.expired(l, now); why != NotClosed {
+			return why, true
 		}
 	}
-	return l.conn.unfit()
+	if c.session == nil {
+		why = c.unfit()
+		return why, why != NotClosed
+	}
+	var after aftermath
+	enough := c.askCapacity(now, &after)
+	c.bucket.pool.settleFor(l, nil, nil, &after, now)
+	return NotClosed, !enough
 }
 
 // secondLook is how old a lease may be when its exchange begins. After more,
@@ -46,10 +55,10 @@ func (l lease) unfit(waited bool, now instant) CloseReason {
 // looked at again.
 const secondLook = time.Millisecond
 
-// gone says why a reused connection has become unusable since it was leased.
-func (l lease) gone(now instant) CloseReason {
+// gone is unfit for a connection that was leased a while ago.
+func (l lease) gone(now instant) (why CloseReason, gone bool) {
 	if !l.reused || elapsed(now, l.since) <= secondLook {
-		return NotClosed
+		return NotClosed, false
 	}
 	return l.unfit(true, now)
 }

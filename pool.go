@@ -118,13 +118,13 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 		return lease{}, context.Cause(ctx)
 	}
 	var (
-		begun = readClocks()
-		now   = begun
-		dead  *Conn
-		why   CloseReason
+		begun   = readClocks()
+		now     = begun
+		refused *Conn
+		why     CloseReason
 	)
 	for {
-		l, w, b, err := p.take(ctx, d, now, dead, why)
+		l, w, b, err := p.take(ctx, d, now, refused, why)
 		if err != nil {
 			return lease{}, err
 		}
@@ -135,8 +135,9 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 			now = readClocks()
 		}
 		if l.reused {
-			if why = l.unfit(w != nil, now); why != NotClosed {
-				dead = l.conn
+			var unfit bool
+			if why, unfit = l.unfit(w != nil, now); unfit {
+				refused = l.conn
 				continue
 			}
 			l.conn.bucket.past.tally.count(eventReuse, 1)
@@ -160,25 +161,34 @@ func (p *Pool) handOut(c *Conn, now instant) {
 	told = true
 }
 
-// reject gives up a connection that has proved unfit at checkout.
+// reject gives up a connection that has proved unfit at checkout. If it has only no
+// room for the lease, that goes back and nothing else happens.
 func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
+	if why == NotClosed {
+		p.release(c, now, false)
+		return
+	}
 	var after aftermath
 	c.bucket.reject(c, why, now, &after)
 	p.settle(&after, now)
 }
 
 // take leases an idle connection of the demanded key, or queues a waiter there,
-// in place of one that has proved dead, if any has.
-func (p *Pool) take(ctx context.Context, d demand, now instant, dead *Conn, why CloseReason) (l lease, w *waiter, b *bucket, err error) {
+// in place of one that has proved unfit, if any has. That goes only then: its place
+// keeps the pool from having drained.
+func (p *Pool) take(ctx context.Context, d demand, now instant, refused *Conn, why CloseReason) (l lease, w *waiter, b *bucket, err error) {
 	var after aftermath
 	for ok := false; !ok && err == nil; {
-		if b, err = p.bucket(d.key, dead != nil); err == nil {
-			l, w, ok = b.take(ctx, d, now, dead != nil, &after)
+		if b, err = p.bucket(d.key, refused != nil); err == nil {
+			l, w, ok = b.take(ctx, d, now, refused != nil, &after)
 		}
 	}
-	if dead != nil {
-		// Only now: its place keeps the pool from having drained.
-		dead.bucket.reject(dead, why, now, &after)
+	switch {
+	case refused == nil:
+	case why != NotClosed:
+		refused.bucket.reject(refused, why, now, &after)
+	case p.giveBack(refused, now, nil, &after): // and it is the last lease of all
+		after.kept = refused
 	}
 	p.settleFor(l, w, b, &after, now)
 	return l, w, b, err
@@ -382,7 +392,7 @@ func (p *Pool) settle(after *aftermath, now instant) {
 // waits. If a hook panics, the request ends there, and must leave nothing behind.
 func (p *Pool) settleFor(l lease, w *waiter, b *bucket, after *aftermath, now instant) {
 	p.carryOut(after)
-	if len(after.victims) == 0 {
+	if len(after.victims) == 0 && after.kept == nil {
 		return
 	}
 	told := false
@@ -424,10 +434,13 @@ func (p *Pool) carryOut(after *aftermath) {
 	after.begin, after.stop, after.vacated, after.freed = nil, nil, nil, 0
 }
 
-// tell reports the connections that were closed.
+// tell reports the connections that were closed, and one that is kept.
 func (p *Pool) tell(after *aftermath, now instant) {
 	for _, c := range after.victims {
 		p.noteClosed(c, now)
+	}
+	if after.kept != nil {
+		p.traces.putIdle(after.kept, now)
 	}
 }
 

@@ -22,10 +22,14 @@ type link struct {
 // watchSession follows the capacity of a connection's session. It is called
 // once the pool knows the connection.
 //
+// A fall of the capacity is not told of. So every checkout of a connection that is
+// in use asks, and goes to another if there are too many for it: the peer's first
+// settings often come only when the first exchange is running.
+//
 // A GOAWAY on an idle connection is not told of, see h2.Conn.Watch. Such a
 // connection stays open, and counts as idle, until the server's FIN follows,
 // which is told of, or its TTL, if it has one, has run out; a checkout before
-// that asks for the capacity, and closes it (Conn.unfit). To listen in on what
+// that asks for the capacity, and closes it (lease.unfit). To listen in on what
 // the session reads would cost every read of every session to close a few
 // sockets sooner.
 func (p *Pool) watchSession(c *Conn) {
@@ -35,28 +39,40 @@ func (p *Pool) watchSession(c *Conn) {
 	changed := func() {
 		var after aftermath
 		now := readClocks()
-		c.bucket.setCapacity(c, c.session.Capacity(), now, &after)
+		c.askCapacity(now, &after)
 		p.settle(&after, now)
 	}
 	c.session.Watch(changed)
 	changed() // for what came before
 }
 
-// setCapacity takes in what the session says. A session that takes no more
-// exchanges is retired: its connection is closed when the last has ended.
+// askCapacity takes in what the session says, and reports whether it has room for
+// all that have a lease.
+func (c *Conn) askCapacity(now instant, after *aftermath) (enough bool) {
+	turn := c.asked.Add(1)
+	return c.bucket.setCapacity(c, c.session.Capacity(), turn, now, after)
+}
+
+// setCapacity takes in what the session has said, unless it has been asked later
+// and that was taken in before: nobody would come to say again that it has grown.
+// It reports whether that is enough for all that have a lease.
 //
-// That is for good: the session is asked without the lock, so that what it said
-// before a GOAWAY may be taken in after it.
-func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermath) {
+// A session that takes no more exchanges is retired: its connection is closed
+// when the last has ended. That is for good: the session is asked without the
+// lock, so that what it said before a GOAWAY may be taken in after it.
+func (b *bucket) setCapacity(c *Conn, capacity int, turn uint64, now instant, after *aftermath) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.draining {
 		defer b.stopSpareDialsLocked(after)
 	}
 	if c.closed != NotClosed || c.retired != NotClosed {
-		return
+		return false
 	}
-	c.capacity = capacity
+	if turn < c.answered {
+		return c.leases <= c.capacity
+	}
+	c.answered, c.capacity = turn, capacity
 	if capacity == 0 {
 		c.retired = ClosedHungUp
 	}
@@ -68,6 +84,7 @@ func (b *bucket) setCapacity(c *Conn, capacity int, now instant, after *aftermat
 	default:
 		b.dialForWaitersLocked(after)
 	}
+	return c.leases <= c.capacity
 }
 
 // retire lets those who run an exchange on a connection go on with it, and

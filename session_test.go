@@ -318,6 +318,14 @@ func TestAConnectionThatIsSharedIsNotDismissed(t *testing.T) {
 	}
 }
 
+// assertGone wants a lease to be of no use at now, for a reason; NotClosed: to be of use.
+func assertGone(t *testing.T, want CloseReason, l lease, now instant) {
+	t.Helper()
+	why, gone := l.gone(now)
+	assert.Equal(t, want, why)
+	assert.Equal(t, want != NotClosed, gone)
+}
+
 // What the idle time of a connection counts from stays where it was while an exchange is run.
 func TestASessionThatIsBusyForLongerThanItsTTLIsNotIdle(t *testing.T) {
 	const ttl = 30 * time.Second
@@ -329,7 +337,7 @@ func TestASessionThatIsBusyForLongerThanItsTTLIsNotIdle(t *testing.T) {
 			other := acquireFrom(t, p)
 			require.Same(t, long, other.conn)
 			time.Sleep(2 * secondLook)
-			assert.Equal(t, NotClosed, other.gone(readClocks()))
+			assertGone(t, NotClosed, other, readClocks())
 		})
 	})
 	t.Run("for a request that has waited for it", func(t *testing.T) {
@@ -354,9 +362,9 @@ func TestASessionThatIsBusyForLongerThanItsTTLIsNotIdle(t *testing.T) {
 			time.Sleep(2 * ttl)
 			other := acquireFrom(t, p)
 			time.Sleep(ttl - 1)
-			assert.Equal(t, NotClosed, other.gone(readClocks().before(time.Nanosecond)))
+			assertGone(t, NotClosed, other, readClocks().before(time.Nanosecond))
 			time.Sleep(time.Nanosecond)
-			assert.Equal(t, ClosedMaxAge, other.gone(readClocks()))
+			assertGone(t, ClosedMaxAge, other, readClocks())
 		})
 	})
 }
@@ -371,8 +379,8 @@ func TestP1_ASharedSessionIsIdleFromItsLeaseAtMost(t *testing.T) {
 		other := acquireFrom(t, p)
 		p.release(long, readClocks(), false)
 		time.Sleep(ttl - 1)
-		assert.Equal(t, NotClosed, other.gone(readClocks()))
+		assertGone(t, NotClosed, other, readClocks())
 		time.Sleep(time.Nanosecond)
-		assert.Equal(t, ClosedTTL, other.gone(readClocks()))
+		assertGone(t, ClosedTTL, other, readClocks())
 	})
 }

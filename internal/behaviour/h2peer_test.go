@@ -102,6 +102,12 @@ func (s *stream) reset(code http2.ErrCode) { _ = s.peer.WriteRSTStream(s.id, cod
 // goAway says that streams after the last will not be looked at.
 func (p *h2Peer) goAway(last uint32) { _ = p.WriteGoAway(last, http2.ErrCodeNo, nil) }
 
+// ping waits until the client has taken in all that was sent to it.
+func (p *h2Peer) ping() {
+	_ = p.WritePing(false, [8]byte{})
+	p.until(func(f http2.Frame) bool { ping, ok := f.(*http2.PingFrame); return ok && ping.IsAck() })
+}
+
 // answerAll answers every request until the connection ends.
 func (p *h2Peer) answerAll(body string) {
 	for s := p.request(); s != nil; s = p.request() {

@@ -63,6 +63,26 @@ var streams = []behaviour{
 		e.atOnce(30, e.ask(e.client(), s.URL))
 		assert.LessOrEqual(t, b.most, 3)
 	}},
+	{name: "requests over the server's limit of one do not wait for a long response", modes: overHTTP2, run: overTheLimit(1)},
+	{name: "requests over the server's limit of three do not wait for three long responses", modes: overHTTP2, run: overTheLimit(3)},
+	{name: "a request over a limit that has fallen does not wait for a long response", modes: overHTTP2, run: func(t *testing.T, e *env) {
+		fallen := newLatch()
+		url := e.serveH2(func(p *h2Peer) {
+			if p.index > 0 {
+				p.answerAll("another connection")
+				return
+			}
+			p.request().begin(200, false)
+			_ = p.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingMaxConcurrentStreams, Val: 1})
+			p.ping()
+			fallen.set()
+			p.drain()
+		})
+		client := e.client()
+		e.open(client, e.request("GET", url, nil))
+		receive(t, "the client's answer to the settings", fallen.done)
+		assert.Equal(t, "another connection", e.get(client, url).body)
+	}},
 	{name: "a response that nobody reads does not stop the others", modes: overHTTP2, run: func(t *testing.T, e *env) {
 		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/long" {
@@ -253,6 +273,24 @@ var streams = []behaviour{
 		}
 		require.Error(t, u.cancelled())
 	}},
+}
+
+// overTheLimit runs as many long responses as the server allows on a connection, and wants more requests to be answered.
+func overTheLimit(limit int) func(*testing.T, *env) {
+	return func(t *testing.T, e *env) {
+		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/long" {
+				flush(w)
+				e.stalls(w, r)
+			}
+		}, maxStreams(limit))
+		client := e.client()
+		for range limit {
+			e.open(client, e.request("GET", s.URL+"/long", nil))
+		}
+		e.atOnce(limit+1, e.ask(client, s.URL))
+		assert.GreaterOrEqual(t, s.conns.count().total, 2)
+	}
 }
 
 // says returns what the transport tells a server in its settings.

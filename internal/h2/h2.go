@@ -84,7 +84,9 @@ func (c *Conn) Capacity() int {
 //
 // It is not called when the capacity has fallen, to 0 by a GOAWAY for one: the
 // state hook of net/http tells of nothing but growth and ends, and nothing else
-// there can be waited for. If exchanges run, the end of the next one tells.
+// there can be waited for. If exchanges run, the end of the next one tells; an
+// exchange that begins before asks for the capacity itself, or it would wait in
+// net/http for as long as others run.
 func (c *Conn) Watch(changed func()) {
 	c.client.SetStateHook(func(*http.ClientConn) { changed() })
 }
