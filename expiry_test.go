@@ -221,10 +221,10 @@ func TestP1_ExpiryIsCheckedWhereverAConnectionChangesHands(t *testing.T) {
 			t.Run(fmt.Sprintf("%v %+d/at checkout", l.reason, past), func(t *testing.T) {
 				h := holdOne(t, l.option)
 				h.pool.release(h.conn, h.born, true)
-				taken, _, _, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, limit+past), nil, NotClosed)
+				taken, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, limit+past), nil, NotClosed)
 				require.NoError(t, err)
 				assert.Equal(t, want, h.conn.Info().Closed)
-				assert.Equal(t, want == NotClosed, taken.conn == h.conn)
+				assert.Equal(t, want == NotClosed, taken.lease.conn == h.conn)
 			})
 			t.Run(fmt.Sprintf("%v %+d/on return", l.reason, past), func(t *testing.T) {
 				h := holdOne(t, l.option)
@@ -234,10 +234,10 @@ func TestP1_ExpiryIsCheckedWhereverAConnectionChangesHands(t *testing.T) {
 			})
 			t.Run(fmt.Sprintf("%v %+d/at a hand-over", l.reason, past), func(t *testing.T) {
 				h := holdOne(t, l.option, WithMaxConnsPerHost(1))
-				_, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
+				waiting, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
 				require.NoError(t, err)
 				h.pool.release(h.conn, later(h.born, limit+past), true)
-				g := <-w.ready // the connection given back, or a new one: never nothing
+				g := <-waiting.waiter.ready // the connection given back, or a new one: never nothing
 				require.NoError(t, g.err)
 				assert.Equal(t, want, h.conn.Info().Closed)
 				assert.Equal(t, want == NotClosed, g.lease.conn == h.conn)
@@ -249,13 +249,13 @@ func TestP1_ExpiryIsCheckedWhereverAConnectionChangesHands(t *testing.T) {
 func TestP1_UsesAreCheckedOnReturnAndAtAHandOver(t *testing.T) {
 	h := holdOne(t, WithMaxUses(2), WithMaxConnsPerHost(1))
 	assert.True(t, h.pool.release(h.conn, h.born, true))
-	again, _, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
+	again, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
 	require.NoError(t, err)
-	require.Same(t, h.conn, again.conn)
-	_, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
+	require.Same(t, h.conn, again.lease.conn)
+	waiting, err := h.pool.take(t.Context(), demand{key: h.key}, h.born, nil, NotClosed)
 	require.NoError(t, err)
 	h.pool.release(h.conn, h.born, true)
-	g := <-w.ready
+	g := <-waiting.waiter.ready
 	require.NoError(t, g.err)
 	assert.NotSame(t, h.conn, g.lease.conn)
 	assert.Equal(t, ClosedMaxUses, h.conn.Info().Closed)
@@ -279,10 +279,10 @@ func TestP1_AWaiterLooksAtTheExpiryAgainWhenItWakesUp(t *testing.T) {
 func TestP10_AnExpiredConnectionDoesNotTakeAPlace(t *testing.T) {
 	h := holdOne(t, WithTTL(time.Hour), WithMaxConnsPerHost(1))
 	h.pool.release(h.conn, h.born, true)
-	taken, w, _, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, time.Hour), nil, NotClosed)
+	waiting, err := h.pool.take(t.Context(), demand{key: h.key}, later(h.born, time.Hour), nil, NotClosed)
 	require.NoError(t, err)
-	require.Nil(t, taken.conn)
-	g := <-w.ready
+	require.Nil(t, waiting.lease.conn)
+	g := <-waiting.waiter.ready
 	require.NoError(t, g.err)
 	assert.NotSame(t, h.conn, g.lease.conn)
 }

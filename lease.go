@@ -31,11 +31,11 @@ func (b *bucket) leaseLocked(c *Conn, now instant) lease {
 
 // unfit reports whether a reused connection cannot be used after all, and why it
 // must be given up; NotClosed: it is good for the others, but has no room for this
-// lease. One that was waited for has aged while its waiter woke up: by
-// milliseconds, or by hours if the machine was suspended.
-func (l lease) unfit(waited bool, now instant) (why CloseReason, unfit bool) {
+// lease. One that comes late, to a waiter who woke up or behind hooks, has aged
+// meanwhile: by milliseconds, or by hours if the machine was suspended.
+func (l lease) unfit(late bool, now instant) (why CloseReason, unfit bool) {
 	c := l.conn
-	if waited {
+	if late {
 		if why = c.bucket.expired(l, now); why != NotClosed {
 			return why, true
 		}
@@ -46,7 +46,7 @@ func (l lease) unfit(waited bool, now instant) (why CloseReason, unfit bool) {
 	}
 	var after aftermath
 	enough := c.askCapacity(now, &after)
-	c.bucket.pool.settleFor(l, nil, nil, &after, now)
+	c.bucket.pool.settleFor(&turn{lease: l}, &after, now)
 	return NotClosed, !enough
 }
 

@@ -124,19 +124,23 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 		why     CloseReason
 	)
 	for {
-		l, w, b, err := p.take(ctx, d, now, refused, why)
+		t, err := p.take(ctx, d, now, refused, why)
 		if err != nil {
 			return lease{}, err
 		}
-		if w != nil {
-			if l, err = p.wait(ctx, b, w, begun); err != nil {
+		l := t.lease
+		if t.waiter != nil {
+			if l, err = p.wait(ctx, t.bucket, t.waiter, begun); err != nil {
 				return lease{}, err
 			}
+		}
+		late := t.waiter != nil || t.told
+		if late {
 			now = readClocks()
 		}
 		if l.reused {
 			var unfit bool
-			if why, unfit = l.unfit(w != nil, now); unfit {
+			if why, unfit = l.unfit(late, now); unfit {
 				refused = l.conn
 				continue
 			}
@@ -176,11 +180,11 @@ func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
 // take leases an idle connection of the demanded key, or queues a waiter there,
 // in place of one that has proved unfit, if any has. That goes only then: its place
 // keeps the pool from having drained.
-func (p *Pool) take(ctx context.Context, d demand, now instant, refused *Conn, why CloseReason) (l lease, w *waiter, b *bucket, err error) {
+func (p *Pool) take(ctx context.Context, d demand, now instant, refused *Conn, why CloseReason) (t turn, err error) {
 	var after aftermath
 	for ok := false; !ok && err == nil; {
-		if b, err = p.bucket(d.key, refused != nil); err == nil {
-			l, w, ok = b.take(ctx, d, now, refused != nil, &after)
+		if t.bucket, err = p.bucket(d.key, refused != nil); err == nil {
+			t.lease, t.waiter, ok = t.bucket.take(ctx, d, now, refused != nil, &after)
 		}
 	}
 	switch {
@@ -190,8 +194,8 @@ func (p *Pool) take(ctx context.Context, d demand, now instant, refused *Conn, w
 	case p.giveBack(refused, now, nil, &after): // and it is the last lease of all
 		after.kept = refused
 	}
-	p.settleFor(l, w, b, &after, now)
-	return l, w, b, err
+	p.settleFor(&t, &after, now)
+	return t, err
 }
 
 // bucket finds the bucket of k, or makes it.
@@ -340,7 +344,7 @@ func (p *Pool) evictOldIdle(after *aftermath) bool {
 func (p *Pool) replace(ctx context.Context, c *Conn, reason CloseReason, now instant) (lease, error) {
 	var after aftermath
 	w, err := c.bucket.supplant(ctx, c, reason, &after)
-	p.settleFor(lease{}, w, c.bucket, &after, now)
+	p.settleFor(&turn{waiter: w, bucket: c.bucket}, &after, now)
 	if err != nil {
 		return lease{}, err
 	}
@@ -388,25 +392,32 @@ func (p *Pool) settle(after *aftermath, now instant) {
 	p.tell(after, now)
 }
 
-// settleFor is settle on behalf of a request that has got a lease already, or
-// waits. If a hook panics, the request ends there, and must leave nothing behind.
-func (p *Pool) settleFor(l lease, w *waiter, b *bucket, after *aftermath, now instant) {
+// turn is what a request has come to: a lease, or a place among those who wait.
+type turn struct {
+	lease  lease
+	waiter *waiter // nil: it has a lease, or failed
+	bucket *bucket
+	told   bool // hooks were told meanwhile, which may have taken long
+}
+
+// settleFor is settle on behalf of a request that has got its turn. If a hook
+// panics, the request ends there, and must leave nothing behind.
+func (p *Pool) settleFor(t *turn, after *aftermath, now instant) {
 	p.carryOut(after)
 	if len(after.victims) == 0 && after.kept == nil {
 		return
 	}
-	told := false
 	defer func() {
 		switch {
-		case told:
-		case w != nil:
-			p.forgo(b, w)
-		case l.conn != nil:
-			p.release(l.conn, now, false)
+		case t.told:
+		case t.waiter != nil:
+			p.forgo(t.bucket, t.waiter)
+		case t.lease.conn != nil:
+			p.release(t.lease.conn, now, false)
 		}
 	}()
 	p.tell(after, now)
-	told = true
+	t.told = true
 }
 
 // carryOut is settle without the hooks. Closing comes before dialling, so that

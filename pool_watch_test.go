@@ -3,7 +3,9 @@
 package ttlpool_test
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,4 +64,29 @@ func TestACloseIsNoticedThroughTwoLayersOfTLS(t *testing.T) {
 	close(hangUp)
 	await(t, closed)
 	assertClosed(t, tr, ttlpool.ClosedHungUp, 1)
+}
+
+// A hook that takes long is called between the lease of a connection and its
+// hand-over.
+func TestP1_WhatAHookTakesCountsAsIdleTime(t *testing.T) {
+	const ttl = 500 * time.Millisecond
+	var told atomic.Bool
+	l := newLoopback(t, ttlpool.WithTTL(ttl), ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: func(i ttlpool.ConnInfo) {
+		if i.Closed == ttlpool.ClosedStrayBytes {
+			told.Store(true)
+			time.Sleep(2 * ttl)
+		}
+	}}))
+	older, _ := l.dial(t)
+	newer, peer := l.dial(t)
+	_, err := peer.Write([]byte("nobody asked"))
+	require.NoError(t, err)
+	awaitReadable(t, newer)
+	older.Release()
+	newer.Release()
+	c := mustGet(t, l.pool, l.address)
+	assert.True(t, told.Load(), "the one used last is looked at first")
+	assert.NotSame(t, older, c)
+	assert.Equal(t, ttlpool.ClosedTTL, older.Info().Closed)
+	c.Release()
 }

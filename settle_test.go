@@ -44,7 +44,7 @@ var hookPanics = []struct {
 	{"one that had no room is idle now, and another is taken", "PutIdle", func(t *testing.T, p *Pool) func() {
 		idleConns(t, p, 2)
 		c := leaseFrom(t, p)
-		return func() { _, _, _, _ = p.take(t.Context(), demand{key: c.bucket.key}, readClocks(), c, NotClosed) }
+		return func() { _, _ = p.take(t.Context(), demand{key: c.bucket.key}, readClocks(), c, NotClosed) }
 	}},
 	{"a second try is dialled for", "ConnClosed", func(t *testing.T, p *Pool) func() {
 		c := leaseFrom(t, p)
