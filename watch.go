@@ -45,11 +45,14 @@ func (p *Pool) peerClosed(c *Conn) {
 	c.hungUp.Store(true)
 	var after aftermath
 	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
-	if wasIdle && c.bucket.learns() {
+	taught := wasIdle && c.bucket.learns()
+	if taught {
 		c.bucket.lessons.note(idle, now)
-		p.warn(c, now)
 	}
 	p.settle(&after, now)
+	if taught {
+		p.warn(c, now) // last: a hook that waits for a connection may wait for this one's place
+	}
 }
 
 // evictIdle closes a connection that was spoilt while it was idle, unless it has

@@ -86,3 +86,42 @@ func TestAnEndThatCameWithTheAnswerIsNoticedThoughNoRequestComes(t *testing.T) {
 		assert.Zero(t, c.bucket.pool.Stats().Open)
 	})
 }
+
+// The connection that betrays the timeout has given up its place when the hook is
+// told: it may wait for that.
+func TestP11_AHookThatIsWarnedMayWaitForAConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	var (
+		p      *Pool
+		waited error
+		warned int
+	)
+	p, err = NewPool(nil, WithTTL(time.Minute), WithMaxConnsPerHost(1), WithTrace(&Trace{
+		TTLTooLong: func(address string, _ time.Duration, _ Evidence) {
+			warned++
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			var c *Conn
+			if c, waited = p.Get(ctx, "tcp", address); waited == nil {
+				c.Release()
+			}
+		}}))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Close() })
+	c, err := p.Get(t.Context(), "tcp", l.Addr().String())
+	require.NoError(t, err)
+	c.Release()
+	const idle = 16 * time.Second
+	now := readClocks()
+	for _, ago := range []time.Duration{time.Minute, 30 * time.Second} {
+		c.bucket.lessons.note(idle, now.before(ago))
+	}
+	c.bucket.mu.Lock()
+	c.idleSince = now.before(idle)
+	c.bucket.mu.Unlock()
+	p.peerClosed(c)
+	assert.Equal(t, 1, warned)
+	assert.NoError(t, waited, "the hook waited for what only its own return could bring")
+}
