@@ -12,7 +12,6 @@ const (
 	ClosedMaxIdle                       // one idle connection too many
 	ClosedHungUp                        // the peer had closed it while it was idle, or announced it along with an answer
 	ClosedStrayBytes                    // bytes nobody had asked for came in while it was idle
-	ClosedOwnTimeout                    // a deadline that it had set itself passed while it was idle
 	ClosedStale                         // a request found that the peer had closed it, or that it, or a sibling, is a black hole
 	ClosedFailed                        // a request on it failed, or was cancelled
 	ClosedUnread                        // the response was not read to its end
@@ -22,7 +21,9 @@ const (
 	ClosedSurplus                       // dialled, but another connection had served meanwhile
 	ClosedCloseIdle                     // CloseIdle or CloseIdleConnections was called
 	ClosedPoolClosed                    // Close or Shutdown was called
-	closeReasons                        // how many there are
+	// What is new comes last: the others keep their values.
+	ClosedOwnTimeout // a deadline that it had set itself passed while it was idle
+	closeReasons     // how many there are
 )
 
 var closeReasonNames = [closeReasons]string{
@@ -33,7 +34,6 @@ var closeReasonNames = [closeReasons]string{
 	ClosedMaxIdle:    "max_idle",
 	ClosedHungUp:     "hung_up",
 	ClosedStrayBytes: "stray_bytes",
-	ClosedOwnTimeout: "own_timeout",
 	ClosedStale:      "stale",
 	ClosedFailed:     "failed",
 	ClosedUnread:     "unread",
@@ -43,6 +43,7 @@ var closeReasonNames = [closeReasons]string{
 	ClosedSurplus:    "surplus",
 	ClosedCloseIdle:  "close_idle",
 	ClosedPoolClosed: "pool_closed",
+	ClosedOwnTimeout: "own_timeout",
 }
 
 // String returns a short name in snake case, fit for a metric's label.
