@@ -20,11 +20,12 @@ type flight struct {
 	original  *http.Request
 	request   *http.Request // with the context that ends it
 	done      func()
-	proxy     *url.URL     // or nil
-	body      *replay.Body // records the body; nil: no need, or no use
-	began     instant      // when its first exchange did
-	held      *Conn        // leased for it, until its response has begun
-	first     exchange     // its first try over HTTP/1.1, here because most have no other
+	proxy     *url.URL      // or nil
+	body      *replay.Body  // records the body; nil: no need, or no use
+	began     instant       // when its first exchange did
+	held      *Conn         // leased for it, until its response has begun
+	again     io.ReadCloser // the body as it was recorded, for the second try
+	first     exchange      // its first try over HTTP/1.1, here because most have no other
 }
 
 func (f *flight) run() (resp *http.Response, err error) {
@@ -117,14 +118,15 @@ func (f *flight) unrepeatable() bool {
 func (f *flight) try(l lease) (*http.Response, error) {
 	req := f.request
 	if f.body = f.recorder(l); f.body != nil {
-		req = withBody(req, f.body.Attempt())
+		first, _ := f.body.Attempt() // of what nobody has read yet
+		req = withBody(req, first)
 	}
 	resp, failed := f.exchange(l, req, false)
 	if failed == nil {
 		f.settleBody()
 		return resp, nil
 	}
-	again := failed.retry()
+	again := f.decide(failed)
 	err := f.report(failed, again)
 	if !again {
 		f.giveUp(l.conn, failed)
@@ -132,6 +134,16 @@ func (f *flight) try(l lease) (*http.Response, error) {
 		return nil, err
 	}
 	return f.tryAgain(l.conn, failed)
+}
+
+// decide reports whether there shall be a second try. A recorded body is taken for
+// it at once: the first try may be reading on, and bring more than is kept while
+// the hooks are told that the request is sent again.
+func (f *flight) decide(failed *failedExchange) bool {
+	if failed.retry() && f.body != nil {
+		f.again, failed.replayable = f.body.Attempt()
+	}
+	return failed.retry()
 }
 
 // freshLimit is how much of a body is recorded on a new connection: one piece of
@@ -299,9 +311,8 @@ func (f *flight) giveUp(conn *Conn, failed *failedExchange) {
 func (f *flight) rewind() (*http.Request, error) {
 	switch {
 	case f.body != nil:
-		again := withBody(f.request, f.body.Attempt())
 		f.body.Settle()
-		return again, nil
+		return withBody(f.request, f.again), nil
 	case f.request.Body == nil || f.request.Body == http.NoBody:
 		return f.request, nil
 	}

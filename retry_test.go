@@ -2,10 +2,13 @@ package ttlpool
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/ttlpool/ttlpool/internal/replay"
 )
 
 func TestP5TheRetryTable(t *testing.T) {
@@ -60,6 +63,25 @@ func TestP5TheRetryTable(t *testing.T) {
 				assert.False(t, f.retry(), "a second time")
 			}
 		})
+	}
+}
+
+// What the table was asked with may be over: a Read of the first try has returned.
+func TestP5ABodyOfWhichTooMuchWasReadMeanwhileIsNotSentAgain(t *testing.T) {
+	for _, limit := range []int64{3, 4} {
+		f := &flight{request: new(http.Request), body: replay.New(io.NopCloser(strings.NewReader("body")), limit)}
+		first, _ := f.body.Attempt()
+		failed := &failedExchange{failure: failure{reused: true, sent: 1, idempotent: true, replayable: f.replayable()}}
+		assert.True(t, failed.retry())
+		_, err := io.ReadFull(first, make([]byte, 4))
+		assert.NoError(t, err)
+		if limit == 4 {
+			assert.True(t, f.decide(failed))
+			assert.Empty(t, failed.notRetried())
+			continue
+		}
+		assert.False(t, f.decide(failed))
+		assert.Equal(t, "the body cannot be sent again", failed.notRetried())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -341,6 +342,41 @@ func (sc *staleCase) requireCounts(t *testing.T) {
 	if !sc.cargo.fails { // else the second head may not have gone out
 		assert.Equal(t, tries, received, "received")
 	}
+}
+
+// A Read of the first try hangs when that fails, and brings more than is kept before
+// the second one begins.
+func TestP5WhatIsReadWhileTheFailureIsToldReachesTheSecondTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemNet()
+		startRaw(t, network.Listen("hub.test:80"), func(c *rawConn) {
+			if c.index == 1 {
+				c.next()
+				c.answer("warm")
+				_, _ = io.ReadFull(c.head().Body, make([]byte, len(firstHalf)))
+				return
+			}
+			body, _ := io.ReadAll(c.head().Body)
+			c.answer(string(body))
+			c.awaitEnd()
+		})
+		told := make(chan struct{})
+		tr := newTransport(t, over(network), ttlpool.WithReplayLimit(int64(len(firstHalf))), ttlpool.WithTrace(&ttlpool.Trace{
+			Stale: func(context.Context, *ttlpool.ExchangeError) {
+				close(told)
+				synctest.Wait()
+			},
+		}))
+		get(t, tr, "http://hub.test/")
+		pause := readerFunc(func([]byte) (int, error) {
+			<-told
+			return 0, io.EOF
+		})
+		body := &closeCounter{Reader: io.MultiReader(strings.NewReader(firstHalf), pause, strings.NewReader(secondHalf))}
+		assert.Equal(t, wholeBody, send(t, tr, newRequest(t, t.Context(), "PUT", "http://hub.test/", body)))
+		assert.EqualValues(t, 1, tr.Stats().Retries)
+		assert.Equal(t, 1, body.closes())
+	})
 }
 
 func TestP5ABodysOwnFailureIsNotRetried(t *testing.T) {

@@ -38,18 +38,29 @@ func New(source io.ReadCloser, limit int64) *Body {
 // from now on. Its Close closes the source only if nobody will read it any more:
 // no further attempt can come, or it has ended. What that returns is what the
 // source's own Close did.
-func (b *Body) Attempt() io.ReadCloser {
+//
+// If the whole body cannot be read again, there is no attempt, and the one before
+// goes on. Only this is sure: what Replayable says may be over when the read that
+// hangs has returned.
+func (b *Body) Attempt() (next io.ReadCloser, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.replayableLocked() {
+		return nil, false
+	}
 	b.latest = &attempt{body: b}
 	b.released = false
-	return b.latest
+	return b.latest, true
 }
 
 // Replayable reports whether another attempt would read the whole body.
 func (b *Body) Replayable() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.replayableLocked()
+}
+
+func (b *Body) replayableLocked() bool {
 	return !b.lost && (b.end == nil && !b.closed || b.end == io.EOF)
 }
 

@@ -29,6 +29,15 @@ func (s *source) Close() error {
 
 func sourceOf(content string) *source { return &source{Reader: strings.NewReader(content)} }
 
+// begin begins an attempt at the whole body.
+func begin(b *Body) io.ReadCloser {
+	a, whole := b.Attempt()
+	if !whole {
+		panic("the body cannot be read again")
+	}
+	return a
+}
+
 // readSome reads exactly n bytes.
 func readSome(t *testing.T, r io.Reader, n int) string {
 	t.Helper()
@@ -47,17 +56,17 @@ func readAll(t *testing.T, r io.Reader) string {
 
 func TestEachAttemptReadsFromTheBeginning(t *testing.T) {
 	b := New(sourceOf("abcdefgh"), plenty)
-	assert.Equal(t, "abc", readSome(t, b.Attempt(), 3))
-	assert.Equal(t, "abcde", readSome(t, b.Attempt(), 5))
-	assert.Equal(t, "abcdefgh", readAll(t, b.Attempt()))
-	assert.Equal(t, "abcdefgh", readAll(t, b.Attempt()), "after the end of the source")
+	assert.Equal(t, "abc", readSome(t, begin(b), 3))
+	assert.Equal(t, "abcde", readSome(t, begin(b), 5))
+	assert.Equal(t, "abcdefgh", readAll(t, begin(b)))
+	assert.Equal(t, "abcdefgh", readAll(t, begin(b)), "after the end of the source")
 }
 
 func TestAnEmptySourceIsReplayable(t *testing.T) {
 	b := New(sourceOf(""), 0)
-	assert.Empty(t, readAll(t, b.Attempt()))
+	assert.Empty(t, readAll(t, begin(b)))
 	assert.True(t, b.Replayable())
-	assert.Empty(t, readAll(t, b.Attempt()))
+	assert.Empty(t, readAll(t, begin(b)))
 }
 
 func TestUpToTheLimitIsKept(t *testing.T) {
@@ -77,7 +86,7 @@ func TestUpToTheLimitIsKept(t *testing.T) {
 			"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader,
 		} {
 			b := New(&source{Reader: wrap(strings.NewReader("abcdefgh"))}, row.limit)
-			first := b.Attempt()
+			first := begin(b)
 			readSome(t, first, row.read)
 			assert.Equal(t, row.replayable, b.Replayable(), "limit %d, %d read %s", row.limit, row.read, name)
 			assert.Equal(t, "abcdefgh"[row.read:], readAll(t, first), "going on: limit %d, %d read %s", row.limit, row.read, name)
@@ -87,7 +96,7 @@ func TestUpToTheLimitIsKept(t *testing.T) {
 
 func TestNothingIsKeptBeyondTheLimit(t *testing.T) {
 	b := New(sourceOf(strings.Repeat("x", 100)), 50)
-	readAll(t, iotest.OneByteReader(b.Attempt()))
+	readAll(t, iotest.OneByteReader(begin(b)))
 	assert.Zero(t, b.kept)
 }
 
@@ -99,12 +108,12 @@ func TestALongBodyIsReplayed(t *testing.T) {
 	}
 	for _, step := range []int{1, 100, pieceSize - 1, pieceSize, pieceSize + 1, len(content)} {
 		b := New(sourceOf(string(content)), int64(len(content)))
-		first, again := b.Attempt(), make([]byte, step)
+		first, again := begin(b), make([]byte, step)
 		for range len(content) / step {
 			readSome(t, first, step)
 		}
 		var got []byte
-		for second := b.Attempt(); ; {
+		for second := begin(b); ; {
 			n, err := second.Read(again)
 			got = append(got, again[:n]...)
 			if err == io.EOF {
@@ -118,8 +127,8 @@ func TestALongBodyIsReplayed(t *testing.T) {
 
 func TestWhatNobodyWillReadIsNotKept(t *testing.T) {
 	b := New(sourceOf("abcdefgh"), plenty)
-	readSome(t, b.Attempt(), 5)
-	last := b.Attempt()
+	readSome(t, begin(b), 5)
+	last := begin(b)
 	b.Settle()
 	assert.Equal(t, 5, b.kept.len, "the last attempt has yet to read it")
 	readSome(t, last, 5)
@@ -130,9 +139,9 @@ func TestWhatNobodyWillReadIsNotKept(t *testing.T) {
 
 func TestAnEarlierAttemptFails(t *testing.T) {
 	b := New(sourceOf("abcdefgh"), plenty)
-	first := b.Attempt()
+	first := begin(b)
 	readSome(t, first, 2)
-	second := b.Attempt()
+	second := begin(b)
 	_, err := first.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, ErrSuperseded)
 	assert.Equal(t, "abcdefgh", readAll(t, second), "and takes nothing away")
@@ -182,10 +191,10 @@ func readLater(r io.Reader) <-chan reading {
 func TestASupersededReadHandsItsBytesOn(t *testing.T) {
 	h := newHanging()
 	b := New(h, 3) // what a superseded read brings is kept whatever the limit: it exists nowhere else
-	first := readLater(b.Attempt())
+	first := readLater(begin(b))
 	<-h.begun
 	require.True(t, b.Replayable(), "while a read hangs")
-	again := b.Attempt()
+	again := begin(b)
 	second := readLater(again)
 	h.bring <- "of the first"
 	<-first
@@ -202,9 +211,9 @@ func TestASupersededReadHandsItsBytesOn(t *testing.T) {
 func TestASupersededReadHandsItsBytesOnAfterSettle(t *testing.T) {
 	h := newHanging()
 	b := New(h, plenty)
-	first := readLater(b.Attempt())
+	first := readLater(begin(b))
 	<-h.begun
-	again := b.Attempt()
+	again := begin(b)
 	b.Settle()
 	h.bring <- "abc"
 	<-first
@@ -216,21 +225,40 @@ func TestASupersededReadHandsItsBytesOnAfterSettle(t *testing.T) {
 func TestASupersededReadHandsItsErrorOn(t *testing.T) {
 	h := newHanging()
 	b := New(h, plenty)
-	first := readLater(b.Attempt())
+	first := readLater(begin(b))
 	<-h.begun
-	second := readLater(b.Attempt())
+	second := readLater(begin(b))
 	close(h.bring)
 	<-first
 	assert.Equal(t, reading{err: io.EOF}, <-second)
+}
+
+// Whether the body can be read again may have been asked while the read hung.
+func TestAReadThatBringsTooMuchBeforeTheNextAttemptLeavesNone(t *testing.T) {
+	h := newHanging()
+	b := New(h, 3)
+	a := begin(b)
+	first := readLater(a)
+	<-h.begun
+	require.True(t, b.Replayable())
+	h.bring <- "more than is kept"
+	<-first
+	_, whole := b.Attempt()
+	assert.False(t, whole)
+	close(h.bring)
+	assert.Empty(t, readAll(t, a), "the attempt goes on")
+	b.Settle()
+	require.NoError(t, a.Close())
+	assert.EqualValues(t, 1, h.closes.Load())
 }
 
 func TestTheSourceIsNeverReadTwiceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHanging()
 		b := New(h, plenty)
-		first := readLater(b.Attempt())
+		first := readLater(begin(b))
 		synctest.Wait()
-		second := readLater(b.Attempt())
+		second := readLater(begin(b))
 		synctest.Wait()
 		assert.Len(t, h.begun, 1, "the second waits for its turn")
 		close(h.bring)
@@ -242,28 +270,28 @@ func TestTheSourceIsNeverReadTwiceAtOnce(t *testing.T) {
 func TestAFailedSourceIsNotReplayable(t *testing.T) {
 	broken := errors.New("broken")
 	b := New(&source{Reader: io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken))}, plenty)
-	first := b.Attempt()
+	first := begin(b)
 	assert.Equal(t, "abc", readSome(t, first, 3))
 	assert.True(t, b.Replayable(), "not failed yet")
 	_, err := first.Read(make([]byte, 1))
 	require.Equal(t, broken, err)
 	assert.False(t, b.Replayable())
-
-	text, err := io.ReadAll(b.Attempt())
-	assert.Equal(t, "abc", string(text))
-	assert.Equal(t, broken, err, "an attempt made all the same fails likewise")
+	_, whole := b.Attempt()
+	assert.False(t, whole)
+	_, err = first.Read(make([]byte, 1))
+	assert.Equal(t, broken, err, "nothing has taken its place")
 }
 
 func TestBytesThatComeWithTheEndAreKept(t *testing.T) {
 	b := New(&source{Reader: iotest.DataErrReader(strings.NewReader("abc"))}, plenty)
-	assert.Equal(t, "abc", readAll(t, b.Attempt()))
+	assert.Equal(t, "abc", readAll(t, begin(b)))
 	assert.True(t, b.Replayable())
-	assert.Equal(t, "abc", readAll(t, b.Attempt()))
+	assert.Equal(t, "abc", readAll(t, begin(b)))
 }
 
 func TestAReadOfNothing(t *testing.T) {
 	h := newHanging() // would hang
-	n, err := New(h, plenty).Attempt().Read(nil)
+	n, err := begin(New(h, plenty)).Read(nil)
 	assert.Zero(t, n)
 	assert.NoError(t, err)
 }
@@ -274,18 +302,18 @@ func TestTheSourceIsClosedOnce(t *testing.T) {
 		steps func(b *Body)
 		want  int32
 	}{
-		{"an attempt alone", func(b *Body) { _ = b.Attempt().Close() }, 0},
-		{"settled alone", func(b *Body) { b.Attempt(); b.Settle() }, 0},
-		{"closed, then settled", func(b *Body) { _ = b.Attempt().Close(); b.Settle() }, 1},
-		{"settled, then closed", func(b *Body) { a := b.Attempt(); b.Settle(); _ = a.Close() }, 1},
-		{"closed twice", func(b *Body) { a := b.Attempt(); b.Settle(); _ = a.Close(); _ = a.Close(); b.Settle() }, 1},
-		{"an earlier attempt", func(b *Body) { a := b.Attempt(); b.Attempt(); b.Settle(); _ = a.Close() }, 0},
-		{"an earlier attempt, closed before", func(b *Body) { _ = b.Attempt().Close(); b.Attempt(); b.Settle() }, 0},
-		{"a later attempt", func(b *Body) { _ = b.Attempt().Close(); a := b.Attempt(); _ = a.Close(); b.Settle() }, 1},
-		{"read in part, then closed", func(b *Body) { a := b.Attempt(); _, _ = a.Read(make([]byte, 3)); _ = a.Close() }, 0},
-		{"read to its end, then closed", func(b *Body) { a := b.Attempt(); _, _ = io.ReadAll(a); _ = a.Close(); b.Settle() }, 1},
+		{"an attempt alone", func(b *Body) { _ = begin(b).Close() }, 0},
+		{"settled alone", func(b *Body) { begin(b); b.Settle() }, 0},
+		{"closed, then settled", func(b *Body) { _ = begin(b).Close(); b.Settle() }, 1},
+		{"settled, then closed", func(b *Body) { a := begin(b); b.Settle(); _ = a.Close() }, 1},
+		{"closed twice", func(b *Body) { a := begin(b); b.Settle(); _ = a.Close(); _ = a.Close(); b.Settle() }, 1},
+		{"an earlier attempt", func(b *Body) { a := begin(b); begin(b); b.Settle(); _ = a.Close() }, 0},
+		{"an earlier attempt, closed before", func(b *Body) { _ = begin(b).Close(); begin(b); b.Settle() }, 0},
+		{"a later attempt", func(b *Body) { _ = begin(b).Close(); a := begin(b); _ = a.Close(); b.Settle() }, 1},
+		{"read in part, then closed", func(b *Body) { a := begin(b); _, _ = a.Read(make([]byte, 3)); _ = a.Close() }, 0},
+		{"read to its end, then closed", func(b *Body) { a := begin(b); _, _ = io.ReadAll(a); _ = a.Close(); b.Settle() }, 1},
 		{"by itself", func(b *Body) { _ = b.Close(); _ = b.Close() }, 1},
-		{"by itself and by an attempt", func(b *Body) { a := b.Attempt(); b.Settle(); _ = b.Close(); _ = a.Close() }, 1},
+		{"by itself and by an attempt", func(b *Body) { a := begin(b); b.Settle(); _ = b.Close(); _ = a.Close() }, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := sourceOf("abc")
@@ -299,24 +327,26 @@ func TestAClosedBodyIsNotReplayable(t *testing.T) {
 	b := New(sourceOf("abc"), plenty)
 	require.NoError(t, b.Close())
 	assert.False(t, b.Replayable())
+	_, whole := b.Attempt()
+	assert.False(t, whole)
 }
 
 // What has been read to its end is not read again, but from what was kept.
 func TestAnEndedBodyIsReplayableThoughItsSourceIsClosed(t *testing.T) {
 	s := sourceOf("abc")
 	b := New(s, plenty)
-	first := b.Attempt()
+	first := begin(b)
 	assert.Equal(t, "abc", readAll(t, first))
 	require.NoError(t, first.Close())
 	assert.EqualValues(t, 1, s.closes.Load())
 	assert.True(t, b.Replayable())
-	assert.Equal(t, "abc", readAll(t, b.Attempt()))
+	assert.Equal(t, "abc", readAll(t, begin(b)))
 }
 
 func TestCloseReturnsWhatTheSourceSays(t *testing.T) {
 	broken := errors.New("broken")
 	b := New(closeFails{strings.NewReader(""), broken}, plenty)
-	a := b.Attempt()
+	a := begin(b)
 	b.Settle()
 	assert.Equal(t, broken, a.Close())
 	assert.NoError(t, a.Close(), "it was closed before")
@@ -334,7 +364,7 @@ func (c closeFails) Close() error { return c.err }
 func TestAnAttemptMayBeClosedWhileItReads(t *testing.T) {
 	h := newHanging()
 	b := New(h, plenty)
-	a := b.Attempt()
+	a := begin(b)
 	read := readLater(a)
 	<-h.begun
 	b.Settle()
@@ -351,11 +381,11 @@ func TestConcurrentUse(t *testing.T) {
 		b := New(s, plenty)
 		var all sync.WaitGroup
 		for range 3 {
-			attempt := b.Attempt()
+			attempt := begin(b)
 			all.Go(func() { _, _ = io.Copy(io.Discard, iotest.HalfReader(attempt)) })
 			all.Go(func() { b.Replayable() })
 		}
-		last := b.Attempt()
+		last := begin(b)
 		all.Go(b.Settle)
 		assert.Equal(t, content, readAll(t, last))
 		assert.NoError(t, last.Close())
