@@ -22,15 +22,8 @@ type exchange struct {
 // answer.
 const rested = 100 * time.Millisecond
 
-// Fit reports whether nothing has come on the connection since it was leased. Only
-// a look at a socket takes nothing from the Read that is waiting there already.
-func (x *exchange) Fit() bool {
-	conn := x.lease.conn
-	if _, isSocket := conn.probe.(seen); !isSocket {
-		return true
-	}
-	return conn.unfit() == NotClosed
-}
+// Fit reports whether nothing has come on the connection since it was leased.
+func (x *exchange) Fit() bool { return x.lease.conn.unfit() == NotClosed }
 
 // acknowledgedBy is how long a kernel may put an acknowledgement off.
 const acknowledgedBy = 40 * time.Millisecond

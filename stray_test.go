@@ -158,3 +158,27 @@ func TestP6AResponseLongerThanItsLength(t *testing.T) {
 		})
 	}
 }
+
+// It comes after the connection was looked at, and before a goroutine writes the request.
+func TestP6WhatComesJustBeforeTheRequestIsNoAnswer(t *testing.T) {
+	for name, stray := range strays {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, hook, ledger := newMemNet(), new(onCheckout), newLedger()
+				server := startRaw(t, network.Listen("hub.test:80"), counting(ledger))
+				tr := newTransport(t, over(network), hook.trace())
+				assert.Equal(t, "1", get(t, tr, "http://hub.test/"))
+				hook.set(func() {
+					server.all()[0].say(stray)
+					synctest.Wait()
+				})
+				req := newRequest(t, t.Context(), "POST", "http://hub.test/", stream("body"))
+				req.Header.Set(idHeader, staleID)
+				assert.Equal(t, "2", send(t, tr, req))
+				received, _ := ledger.counts(staleID)
+				assert.Equal(t, 1, received)
+				assert.EqualValues(t, 1, tr.Stats().RetriesBy[ttlpool.RetryUnsent])
+			})
+		})
+	}
+}

@@ -75,8 +75,8 @@ const (
 // Owner decides what the exchange cannot know, and is told of its end.
 type Owner interface {
 	// Fit is asked on a reused connection just before the first byte of a request
-	// that a goroutine writes, and may be asked while the response is awaited:
-	// false means that the request shall not go out.
+	// that a goroutine writes, before anything is read: false means that the request
+	// shall not go out.
 	Fit() bool
 
 	// Premature is asked when the first byte of a response has arrived, with
@@ -117,7 +117,8 @@ type Exchange struct {
 	received int64 // bytes
 
 	body     *requestBody  // or nil: the body is in memory, or there is none
-	wrote    chan struct{} // closed when the request is written; nil: no goroutine writes
+	begun    chan struct{} // closed when the request is about to be written; nil: no goroutine writes
+	wrote    chan struct{} // closed when it is written, or could not be; nil likewise
 	writeErr error         // why it was not written; read after wrote is closed
 	connErr  error         // of that, the part of the connection
 	sent     atomic.Int64  // bytes the connection has accepted
@@ -151,7 +152,7 @@ func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
 	if inline && !x.MayBlock {
 		x.writeRequest()
 	} else {
-		x.wrote = make(chan struct{})
+		x.begun, x.wrote = make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(x.wrote)
 			x.writeRequest()

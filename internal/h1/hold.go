@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -14,16 +15,13 @@ const holdFor = time.Millisecond
 // the body's first Read takes longer, the head is sent by the caller of Do, who has
 // nothing better to do: until it is out there is no response to wait for.
 type hold struct {
-	out chan struct{} // closed when something is about to be written
-
 	// mu guards the rest; nothing is written under it. The buffer that has the head
 	// belongs to the goroutine that writes the request, but from sends to sent to
 	// the caller of Do.
-	mu       sync.Mutex
-	released bool // out is closed
-	state    holdState
-	head     *writer       // while the body is being read
-	sent     chan struct{} // closed when the caller has sent the head; nil: it does not
+	mu    sync.Mutex
+	state holdState
+	head  *writer       // while the body is being read
+	sent  chan struct{} // closed when the caller has sent the head; nil: it does not
 }
 
 type holdState int
@@ -48,18 +46,18 @@ func (x *Exchange) newHold() *hold {
 			return nil
 		}
 	}
-	return &hold{out: make(chan struct{})}
+	return new(hold)
 }
 
 // begin is called before each Read of the body, and reports whether the head
 // waits for it.
 func (h *hold) begin(head *writer) bool {
-	if h == nil {
+	if h == nil || head.sink.x.hasBegun() {
 		return false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.released || h.state != holdWriting {
+	if h.state != holdWriting {
 		return false
 	}
 	h.state, h.head = holdReading, head
@@ -80,19 +78,6 @@ func (h *hold) end() {
 	}
 }
 
-// release is called before something is written.
-func (h *hold) release() {
-	if h == nil {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.released {
-		h.released = true
-		close(h.out)
-	}
-}
-
 // take ends the wait. The result is what has the head, if the body is still being
 // read: the caller sends it, and says so by closing sent.
 func (h *hold) take() (head *writer, sent chan<- struct{}) {
@@ -106,30 +91,50 @@ func (h *hold) take() (head *writer, sent chan<- struct{}) {
 	return h.head, h.sent
 }
 
-// awaitHead returns when the head is on its way, and sends it if it has waited
-// long enough.
-func (x *Exchange) awaitHead() {
-	if x.body == nil || x.body.hold == nil {
-		return
+// awaitHead returns when the head is on its way, and sends it if it has waited long
+// enough. Until then there is no response, and a Read would take from the connection
+// what the look before the first byte is for. An error means that nothing will go out.
+func (x *Exchange) awaitHead() error {
+	if x.wrote == nil {
+		return nil
 	}
-	h := x.body.hold
-	timer := x.Settings.getTimer(holdFor)
-	defer x.Settings.putTimer(timer)
+	if x.body != nil && x.body.hold != nil {
+		timer := x.Settings.getTimer(holdFor)
+		defer x.Settings.putTimer(timer)
+		select {
+		case <-x.begun:
+			return nil
+		case <-x.wrote:
+		case <-timer.C:
+			if head, sent := x.body.hold.take(); head != nil {
+				return x.sendHead(head, sent)
+			}
+		}
+	}
+	ctx := x.req.Context()
 	select {
-	case <-h.out:
-		return
-	case <-x.wrote: // or it could not be
-		return
-	case <-timer.C:
+	case <-x.begun:
+	case <-x.wrote:
+		if !x.hasBegun() {
+			return ErrUnfit // or the request itself was at fault, which an interruption has said
+		}
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	head, sent := h.take()
-	if head == nil {
-		return
-	}
+	return nil
+}
+
+// sendHead sends the head while the body is being read.
+func (x *Exchange) sendHead(head *writer, sent chan<- struct{}) error {
 	defer close(sent)
-	if head.buf.Flush() != nil {
+	switch {
+	case head.buf.Flush() == nil:
+	case x.hasBegun():
 		x.expectHead(writeGrace, x.connErr)
+	default:
+		return ErrUnfit
 	}
+	return nil
 }
 
 // getTimer returns a timer that goes off after d.

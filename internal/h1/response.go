@@ -12,7 +12,9 @@ import (
 
 // receive reads the head of the final response and prepares its body.
 func (x *Exchange) receive() (*http.Response, error) {
-	x.awaitHead()
+	if err := x.awaitHead(); err != nil {
+		return nil, err
+	}
 	resp, err := x.readHead()
 	x.mu.Lock()
 	x.headDone = true
@@ -70,7 +72,7 @@ func (x *Exchange) readHead() (*http.Response, error) {
 	if _, err := x.in.buf.Peek(1); err != nil {
 		return nil, err
 	}
-	if x.Owner.Premature(nil) {
+	if x.Reused && x.nothingTaken() || x.Owner.Premature(nil) {
 		return nil, ErrPremature
 	}
 	if x.trace != nil && x.trace.GotFirstResponseByte != nil {
@@ -98,6 +100,10 @@ func (x *Exchange) readHead() (*http.Response, error) {
 		}
 	}
 }
+
+// nothingTaken reports whether the connection has failed to take any of the request,
+// so that what it gives is no answer.
+func (x *Exchange) nothingTaken() bool { return x.sent.Load() == 0 && x.writerEnded() }
 
 // limitHead begins to count the size of headers.
 func (x *Exchange) limitHead() {

@@ -14,11 +14,8 @@ type sink struct{ x *Exchange }
 
 // Write writes to the connection.
 func (s *sink) Write(p []byte) (int, error) {
-	if s.x.body != nil {
-		s.x.body.hold.release()
-	}
-	if err := s.look(); err != nil {
-		return 0, s.failed(err)
+	if !s.begin() {
+		return 0, s.failed(ErrUnfit)
 	}
 	n, err := s.x.Conn.Write(p)
 	s.x.sent.Add(int64(n))
@@ -28,16 +25,30 @@ func (s *sink) Write(p []byte) (int, error) {
 	return n, s.failed(err)
 }
 
-// look asks before the first byte of a request that has a goroutine to write it
-// whether the connection is still good: it has been a while since somebody
-// looked, for the goroutine had to begin. What has come may have been read, and
-// the exchange given up for it: a write would fail then, but count as begun.
-func (s *sink) look() error {
+// begin is called before each write, and reports whether the request may go out.
+// Before the first byte of one that has a goroutine to write it, it asks whether the
+// connection is still good: it has been a while since somebody looked, for the
+// goroutine had to begin. The caller of Do reads nothing before.
+func (s *sink) begin() bool {
 	x := s.x
-	if x.Reused && x.wrote != nil && x.sent.Load() == 0 && (x.interruption() != nil || !x.Owner.Fit()) {
-		return ErrUnfit
+	if x.wrote == nil || x.hasBegun() {
+		return true
 	}
-	return nil
+	if x.Reused && !x.Owner.Fit() {
+		return false
+	}
+	close(x.begun)
+	return true
+}
+
+// hasBegun reports whether any of a request that a goroutine writes may be out.
+func (x *Exchange) hasBegun() bool {
+	select {
+	case <-x.begun:
+		return true
+	default:
+		return false
+	}
 }
 
 // failed keeps the connection's error and returns one that stands for it, for
