@@ -20,6 +20,7 @@ func TestA408OfTheIdleTimerIsNoAnswer(t *testing.T) {
 	const (
 		closing = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 		keeping = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+		hinted  = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" + closing
 		soon    = 10 * time.Millisecond
 		late    = 300 * time.Millisecond
 	)
@@ -44,6 +45,8 @@ func TestA408OfTheIdleTimerIsNoAnswer(t *testing.T) {
 		{name: "POST on one that was busy just now", method: "POST", body: 10, rest: soon, says: closing},
 		{name: "GET, and the connection is kept", method: "GET", rest: time.Second, says: keeping},
 		{name: "POST, and the connection is kept", method: "POST", body: 10, rest: time.Second, says: keeping},
+		{name: "GET that was answered by hints before", method: "GET", rest: time.Second, says: hinted},
+		{name: "POST that was answered by hints before", method: "POST", body: 10, rest: time.Second, says: hinted},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -60,7 +63,7 @@ func TestA408OfTheIdleTimerIsNoAnswer(t *testing.T) {
 						}
 						time.Sleep(row.takes)
 						c.say(row.says)
-						if row.says == closing {
+						if row.says != keeping {
 							return
 						}
 					}

@@ -80,9 +80,10 @@ type Owner interface {
 	Fit() bool
 
 	// Premature is asked when the first byte of a response has arrived, with
-	// nil, and again before a 408 is returned, with that: true means that it
-	// was sent before the server had the request, or says that the server does
-	// not have it, so that it is no answer to it.
+	// nil, and again before a 408 is returned, with that, if no informational
+	// response has come before it: true means that it was sent before the server
+	// had the request, or says that the server does not have it, so that it is no
+	// answer to it.
 	Premature(timedOut *http.Response) bool
 
 	// Answered is called with the head of the final response, before its body

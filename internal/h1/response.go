@@ -78,12 +78,12 @@ func (x *Exchange) readHead() (*http.Response, error) {
 	if x.trace != nil && x.trace.GotFirstResponseByte != nil {
 		x.trace.GotFirstResponseByte()
 	}
-	for {
+	for first := true; ; first = false {
 		resp, err := http.ReadResponse(x.in.buf, x.req)
 		if err != nil {
 			return nil, err
 		}
-		if resp.StatusCode == http.StatusRequestTimeout && x.Owner.Premature(resp) {
+		if first && resp.StatusCode == http.StatusRequestTimeout && x.Owner.Premature(resp) {
 			return nil, ErrPremature
 		}
 		if !informational(resp) {
