@@ -24,7 +24,7 @@ type flight struct {
 	body      *replay.Body  // records the body; nil: no need, or no use
 	began     instant       // when its first exchange did
 	held      *Conn         // leased for it, until its response has begun
-	again     io.ReadCloser // the body as it was recorded, for the second try
+	unsent    *http.Request // what no exchange has taken over, nor will close the body of; or nil
 	first     exchange      // its first try over HTTP/1.1, here because most have no other
 }
 
@@ -60,7 +60,7 @@ func (f *flight) run() (resp *http.Response, err error) {
 // dialer, a hook, a predicate. What it calls may panic, too.
 func (f *flight) unwind() {
 	defer f.finish()
-	defer closeBody(f.request)
+	defer f.dropBody()
 	switch conn := f.held; {
 	case conn == nil:
 	case conn.session != nil: // which may be running exchanges of others
@@ -141,7 +141,10 @@ func (f *flight) try(l lease) (*http.Response, error) {
 // the hooks are told that the request is sent again.
 func (f *flight) decide(failed *failedExchange) bool {
 	if failed.retry() && f.body != nil {
-		f.again, failed.replayable = f.body.Attempt()
+		var again io.ReadCloser
+		if again, failed.replayable = f.body.Attempt(); failed.replayable {
+			f.unsent = withBody(f.request, again)
+		}
 	}
 	return failed.retry()
 }
@@ -173,11 +176,11 @@ func (f *flight) recorder(l lease) *replay.Body {
 // that failed it.
 func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, error) {
 	dead.bucket.past.tally.count(eventRetry+event(failed.retryReason()), 1)
-	req, err := f.rewind()
-	if err != nil {
+	if err := f.rewind(); err != nil {
 		f.giveUp(dead, failed)
 		return nil, err
 	}
+	req := f.unsent
 	f.held = nil
 	l, err := f.transport.pool.replace(req.Context(), dead, failed.closeReason(), readClocks())
 	if err != nil {
@@ -203,7 +206,7 @@ func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, e
 func (f *flight) exchange(l lease, req *http.Request, second bool) (*http.Response, *failedExchange) {
 	conn := l.conn
 	conn.bucket.past.tally.count(eventRequest, 1)
-	f.held = conn
+	f.held, f.unsent = conn, nil
 	if session, ok := conn.session.(*h2.Conn); ok {
 		return f.stream(session, l, req, second)
 	}
@@ -306,21 +309,22 @@ func (f *flight) giveUp(conn *Conn, failed *failedExchange) {
 	f.transport.pool.discard(conn, failed.closeReason(), readClocks())
 }
 
-// rewind returns the request with its body at the beginning, for the last
-// time.
-func (f *flight) rewind() (*http.Request, error) {
+// rewind makes the request, with its body at the beginning, the unsent one for the
+// last time.
+func (f *flight) rewind() error {
 	switch {
 	case f.body != nil:
-		f.body.Settle()
-		return withBody(f.request, f.again), nil
+		f.body.Settle() // it was taken when the second try was decided on
+		return nil
 	case f.request.Body == nil || f.request.Body == http.NoBody:
-		return f.request, nil
+		f.unsent = f.request
+		return nil
 	}
 	body, err := f.request.GetBody()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		f.unsent = withBody(f.request, body)
 	}
-	return withBody(f.request, body), nil
+	return err
 }
 
 // replayable reports whether the body can be sent again. One that is not
@@ -337,6 +341,14 @@ func (f *flight) replayable() bool {
 func (f *flight) settleBody() {
 	if f.body != nil {
 		f.body.Settle()
+	}
+}
+
+// dropBody closes the body, unless an exchange does.
+func (f *flight) dropBody() {
+	f.settleBody()
+	if f.unsent != nil {
+		closeBody(f.unsent)
 	}
 }
 

@@ -61,7 +61,7 @@ type streamBody struct {
 func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	if err != nil {
-		err = causeOf(b.flight.request.Context(), err)
+		err = causeOf(b.flight.request.Context(), h1.Unmarked(err))
 		b.end()
 	}
 	return n, err

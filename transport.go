@@ -154,7 +154,7 @@ func (t *Transport) roundTripCancel(req *http.Request) (*http.Response, error) {
 // send runs the request, once or twice. original is what the response names as
 // its request; done, if not nil, is called when the exchange is over.
 func (t *Transport) send(original, req *http.Request, done func()) (*http.Response, error) {
-	f := flight{transport: t, original: original, request: req, done: done}
+	f := flight{transport: t, original: original, request: req, unsent: req, done: done}
 	resp, err := f.run()
 	if err != nil {
 		f.finish()

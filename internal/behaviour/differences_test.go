@@ -101,6 +101,23 @@ var secondTries = []behaviour{
 }
 
 var earlyDifferences = []behaviour{
+	{name: "who reads a response is told why its upload has failed, over HTTP/1.1 here only",
+		run: func(t *testing.T, e *env) {
+			s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+				fullDuplex(w)
+				_, _ = io.WriteString(w, "early")
+				flush(w)
+				_, _ = io.Copy(io.Discard, r.Body)
+				panic(http.ErrAbortHandler) // an end of the response must not come first
+			})
+			own := errors.New("no more")
+			in, out := io.Pipe()
+			resp := e.open(e.client(), e.request("POST", s.URL, in))
+			require.NoError(t, out.CloseWithError(own))
+			_, err := io.ReadAll(resp.Body)
+			require.Error(t, err)
+			assert.Equal(t, e.ours || resp.ProtoMajor == 2, err == own, "%T: %v", err, err)
+		}},
 	{name: "the upload of a request without a version, as some libraries make them, waits for 100 here only", modes: overHTTP1,
 		run: func(t *testing.T, e *env) {
 			first := newLatch()

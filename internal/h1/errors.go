@@ -15,6 +15,16 @@ func (e *RequestError) Error() string { return e.Err.Error() }
 // Unwrap returns what was wrong.
 func (e *RequestError) Unwrap() error { return e.Err }
 
+// Unmarked returns an error that is told to the sender of the request: what was
+// wrong with that, if it was at fault.
+func Unmarked(err error) error {
+	var fault *RequestError
+	if errors.As(err, &fault) {
+		return fault.Err
+	}
+	return err
+}
+
 // ErrHeaderTooLarge is returned when a response's headers exceed the limit.
 var ErrHeaderTooLarge = errors.New("response headers exceed the limit")
 

@@ -143,6 +143,12 @@ type Exchange struct {
 // fault, its body included; ErrHeaderTimeout; or what the connection or the
 // parser said.
 func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			x.unwind()
+		}
+	}()
 	x.req = req
 	x.trace = httptrace.ContextClientTrace(req.Context())
 	x.in = x.Settings.getReader(x)
@@ -161,9 +167,17 @@ func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := x.receive()
 	if err != nil {
-		return nil, x.abandon(err)
+		resp, err = nil, x.abandon(err)
 	}
-	return resp, nil
+	returned = true
+	return resp, err
+}
+
+// unwind ends an exchange in which a hook has panicked: who writes the request comes
+// to an end soon, and closes its body.
+func (x *Exchange) unwind() {
+	x.interrupt(errAborted)
+	_ = x.finish()
 }
 
 // Sent is how many bytes of the request the connection has accepted.
@@ -205,12 +219,12 @@ func (x *Exchange) interruption() error {
 }
 
 // explain replaces an error that an interruption has brought about by its
-// cause.
+// cause. Who reads a response gets what the request's body has said, as it is.
 func (x *Exchange) explain(err error) error {
 	if cause := x.interruption(); cause != nil {
-		return cause
+		err = cause
 	}
-	return err
+	return Unmarked(err)
 }
 
 // finish ends the time in which the exchange can be interrupted, and gives its

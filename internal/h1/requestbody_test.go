@@ -111,6 +111,22 @@ func (s *errorSeries) Read([]byte) (int, error) {
 	return 0, err
 }
 
+// Who reads the response gets the error as it is.
+func TestABodyThatFailsDuringTheResponseSaysSoThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		r, w := io.Pipe()
+		x, owner := newExchange(newScripted("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", nil))
+		resp, err := x.Do(newRequest(t, "POST", r))
+		require.NoError(t, err)
+		require.NoError(t, w.CloseWithError(broken))
+		text, err := io.ReadAll(resp.Body)
+		assert.Equal(t, "hello", string(text))
+		assert.True(t, err == broken, "%T: %v", err, err)
+		assert.Equal(t, []Outcome{Failed}, owner.ends())
+	})
+}
+
 func TestReadingIsSeenWhileItLasts(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	b := &requestBody{source: io.NopCloser(readerFunc(func([]byte) (int, error) {
