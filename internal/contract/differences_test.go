@@ -32,11 +32,6 @@ var differences = map[string]difference{
 		facts:  []string{"err"},
 		ours:   fails(bodyRead).uploading("closed once"),
 	},
-	"request body: a body of unknown length that fails at once": {
-		reason: "the head waits for the first of the body, and there is none; of http.Transport's the server gets a head without a body",
-		facts:  []string{"connections", "wire"},
-		ours:   fails(bodyRead).uploading("closed once"),
-	},
 	"invalid request: a dialer that gives nothing": {
 		reason: "the error does not speak of net/http's field",
 		facts:  []string{"err"},

@@ -95,12 +95,6 @@ func (w want) ofLength(n int64) want              { w.length = &n; return w }
 func (w want) onConnections(n int) want           { w.connections = &n; return w }
 func (w want) uncompressed() want                 { w.unzipped = true; return w }
 
-// over is x in some modes only.
-func (x exchange) over(modes ...mode) exchange {
-	x.modes = modes
-	return x
-}
-
 // everywhere are the modes in which x makes sense.
 func (x exchange) everywhere() []mode {
 	if x.modes != nil {

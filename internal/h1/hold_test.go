@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -237,4 +238,21 @@ func TestNothingIsSentOfARequestThatIsGivenUpWhileItsHeadWaits(t *testing.T) {
 		synctest.Wait()
 		assert.Empty(t, conn.sentText())
 	})
+}
+
+func TestTheHeadOfABodyThatFailsAtOnceGoesOut(t *testing.T) {
+	for _, length := range []int64{-1, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			broken := errors.New("broken")
+			conn := newScripted("", nil)
+			x, _ := newExchange(conn)
+			req := newRequest(t, "POST", iotest.ErrReader(broken))
+			req.ContentLength = length
+			_, err := x.Do(req)
+			var own *RequestError
+			require.ErrorAs(t, err, &own)
+			assert.ErrorIs(t, err, broken)
+			assert.Equal(t, headOf(t, conn.sentText()), conn.sentText())
+		})
+	}
 }

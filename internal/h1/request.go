@@ -95,6 +95,9 @@ func (x *Exchange) send(w *writer) error {
 		write = out.WriteProxy
 	}
 	if err := write(w); err != nil {
+		if w.headDone.Load() {
+			_ = w.buf.Flush() // whether a head goes out whose body fails must not depend on how soon
+		}
 		return err
 	}
 	return w.buf.Flush()
