@@ -51,6 +51,13 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 	}
 }
 
+// countLost counts a stale exchange whose second try could not be begun.
+func (e *failedExchange) countLost() {
+	if e.stale() {
+		e.lease.conn.bucket.past.tally.countLate(eventNotRetried, 1)
+	}
+}
+
 // isTimeout reports whether an error is a timeout: the kernel's, say, or that of
 // a deadline which somebody else has set.
 func isTimeout(err error) bool {

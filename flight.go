@@ -175,8 +175,8 @@ func (f *flight) recorder(l lease) *replay.Body {
 // tryAgain sends the request on a connection that takes the place of the one
 // that failed it.
 func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, error) {
-	dead.bucket.past.tally.count(eventRetry+event(failed.retryReason()), 1)
 	if err := f.rewind(); err != nil {
+		failed.countLost()
 		f.giveUp(dead, failed)
 		return nil, err
 	}
@@ -184,9 +184,11 @@ func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, e
 	f.held = nil
 	l, err := f.transport.pool.replace(req.Context(), dead, failed.closeReason(), readClocks())
 	if err != nil {
+		failed.countLost()
 		closeBody(req)
 		return nil, err
 	}
+	l.conn.bucket.past.tally.count(eventRetry+event(failed.retryReason()), 1)
 	f.held = l.conn
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
 		if trace.GetConn != nil {

@@ -22,6 +22,25 @@ func staleAfter(c *rawConn) {
 	}
 }
 
+// A second try for which there is no connection was none.
+func TestASecondTryThatCannotBeginIsNoRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemNet()
+		l := network.Listen("hub:80")
+		startRaw(t, l, staleAfter)
+		tr := newTransport(t, over(network))
+		get(t, tr, "http://hub:80/")
+		require.NoError(t, l.Close())
+		_, err := tr.RoundTrip(newRequest(t, t.Context(), "GET", "http://hub:80/", nil))
+		require.Error(t, err)
+		s := tr.Stats()
+		assert.EqualValues(t, 1, s.Stale)
+		assert.Zero(t, s.Retries)
+		assert.EqualValues(t, 1, s.NotRetried)
+		assert.EqualValues(t, 2, s.Requests)
+	})
+}
+
 func TestStatsTellOfEachHostWhatBecameOfStaleRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := newMemNet()
