@@ -73,7 +73,7 @@ type aftermath struct {
 }
 
 // take leases the connection used last, or else queues a waiter. again is set
-// by a request that was served before, with a connection that proved dead: it
+// by a request that was served before, with a connection that proved unfit: it
 // keeps its turn. If ok is false, the bucket is no longer in use.
 func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, after *aftermath) (l lease, w *waiter, ok bool) {
 	b.mu.Lock()
@@ -98,7 +98,7 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, af
 	}
 	w = newWaiter(ctx, d)
 	if again {
-		b.waiters.pushFront(w)
+		b.waiters.resume(w)
 	} else {
 		b.waiters.pushBack(w)
 	}
@@ -185,7 +185,7 @@ func (b *bucket) expired(l lease, now instant) CloseReason {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	life := l.conn.lifetimeLocked(now)
-	if l.shared && life.idleSince.monotonic < l.since.monotonic {
+	if l.rank > 1 && life.idleSince.monotonic < l.since.monotonic {
 		life.idleSince = l.since
 	}
 	return b.policy.expired(life, now)

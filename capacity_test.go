@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,6 +102,26 @@ func TestALimitThatFallsBeforeTheExchangeBeginsIsKept(t *testing.T) {
 	})
 }
 
+// Of those that begin at once the last go. One that comes back to it later finds others running, who came after it.
+func TestAnExchangeThatOthersHaveOvertakenGoesIfTheLimitHasFallen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, sessions := sessionPool(t, 100)
+		c := leaseFrom(t, p)
+		p.release(c, readClocks(), true)
+		synctest.Wait()
+		first := acquireFrom(t, p)
+		require.Same(t, c, first.conn)
+		require.Same(t, c, leaseFrom(t, p))
+		(*sessions)[0].fall(1)
+		_, unfit := first.unfit(false, readClocks())
+		assert.False(t, unfit)
+		time.Sleep(2 * secondLook)
+		why, gone := first.gone(readClocks())
+		assert.True(t, gone)
+		assert.Equal(t, NotClosed, why)
+	})
+}
+
 // The session is asked without a lock: a checkout may ask before its limit grows, and take in the answer after that.
 func TestAnOldLimitDoesNotReplaceALaterOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -131,26 +152,54 @@ type shrinking struct {
 }
 
 func (s shrinking) Capacity() int {
-	if s.fakeSession.Capacity(); s.reads.Load() <= 2 { // at birth, and when it is watched
+	if s.fakeSession.Capacity(); s.reads.Load() == 1 { // at birth
 		return 100
 	}
 	return s.limit
 }
 
+// shrinkingPool makes connections with such sessions, each in so much time, and counts them.
+func shrinkingPool(t *testing.T, limit int, took time.Duration, opts ...HostOption) (p *Pool, dials *atomic.Int32) {
+	config := defaultConfig()
+	for _, opt := range opts {
+		require.NoError(t, opt.applyPool(config))
+	}
+	dials = new(atomic.Int32)
+	p = newPool(config, func(context.Context, key) (link, error) {
+		dials.Add(1)
+		time.Sleep(took)
+		here, there := net.Pipe()
+		t.Cleanup(func() { _ = there.Close() })
+		return link{conn: here, session: shrinking{&fakeSession{Conn: here}, limit}}, nil
+	})
+	t.Cleanup(func() { _ = p.Close() })
+	return p, dials
+}
+
+// A new connection is shared by all who wait, and then turns out to have room for one of them.
+func TestThoseForWhomThereIsNoRoomKeepTheirTurnAndRelyOnOneDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, dials := shrinkingPool(t, 1, time.Second)
+		leaseFrom(t, p)
+		var waiting []<-chan grant
+		for range 10 {
+			waiting = append(waiting, wantFrom(t.Context(), p))
+			time.Sleep(time.Millisecond)
+		}
+		for i := range waiting {
+			time.Sleep(time.Second)
+			for j, w := range waiting {
+				assert.Len(t, w, min(1, max(0, i+1-j)), "after %d dials, of the one that came as number %d", i+1, j+1)
+			}
+		}
+		assert.EqualValues(t, 1+len(waiting), dials.Load())
+	})
+}
+
 func TestNobodyIsLostWhereSessionsTakeFewerThanAtFirst(t *testing.T) {
 	for _, opts := range [][]HostOption{nil, {WithMaxConnsPerHost(1)}, {WithMaxConnsPerHost(3)}} {
 		synctest.Test(t, func(t *testing.T) {
-			config := defaultConfig()
-			for _, opt := range opts {
-				require.NoError(t, opt.applyPool(config))
-			}
-			p := newPool(config, func(context.Context, key) (link, error) {
-				time.Sleep(time.Millisecond)
-				here, there := net.Pipe()
-				t.Cleanup(func() { _ = there.Close() })
-				return link{conn: here, session: shrinking{&fakeSession{Conn: here}, 4}}, nil
-			})
-			defer p.Close()
+			p, _ := shrinkingPool(t, 4, time.Millisecond, opts...)
 			var all sync.WaitGroup
 			for i := range 50 {
 				all.Go(func() {

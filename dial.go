@@ -64,7 +64,7 @@ func (d *dial) run() {
 // even if others are in progress that nobody waits for: those may hang. Where
 // connections have sessions, one dial is for all.
 func (b *bucket) dialForWaitersLocked(after *aftermath) {
-	if b.closed || !b.dialForSecondTriesLocked(after) {
+	if b.closed || !b.dialForSecondTriesLocked(after) || b.sessions && b.waitedForLocked() {
 		return
 	}
 	for w := b.waiters.first; w != nil; w = w.next {
@@ -79,6 +79,17 @@ func (b *bucket) dialForWaitersLocked(after *aftermath) {
 			return
 		}
 	}
+}
+
+// waitedForLocked reports whether somebody in the queue has a dial, wherever it
+// stands: who was turned away stands before it.
+func (b *bucket) waitedForLocked() bool {
+	for d := range b.dials {
+		if d.owner != nil && d.owner.queue == &b.waiters {
+			return true
+		}
+	}
+	return false
 }
 
 // dialForSecondTriesLocked begins a dial for each second try, which from then on

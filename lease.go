@@ -9,22 +9,21 @@ type lease struct {
 	reused  bool          // the connection had been given back before
 	wasIdle bool          // it was idle just before
 	idle    time.Duration // for how long, if it was
-	shared  bool          // others were using it
+	rank    int           // how many there were then, this one included; more than one: others were using it
 	since   instant       // when it began
 }
 
 // leaseLocked hands out a lease.
 func (b *bucket) leaseLocked(c *Conn, now instant) lease {
-	shared := c.leases > 0
-	l := lease{conn: c, reused: c.reused || shared, wasIdle: c.idle, shared: shared, since: now}
+	c.leases++
+	l := lease{conn: c, reused: c.reused || c.leases > 1, wasIdle: c.idle, rank: c.leases, since: now}
 	if c.idle {
 		b.unlistLocked(c)
 	}
-	if !shared {
+	if c.leases == 1 {
 		c.idleAtLease = elapsed(now, c.idleSince)
 		l.idle = c.idleAtLease
 	}
-	c.leases++
 	c.readBefore = c.read.Load()
 	return l
 }
@@ -44,10 +43,16 @@ func (l lease) unfit(late bool, now instant) (why CloseReason, unfit bool) {
 		why = c.unfit()
 		return why, why != NotClosed
 	}
+	return NotClosed, !l.hasRoom(now)
+}
+
+// hasRoom asks a session how many exchanges may run, and reports whether this one
+// may. If there are too many, those go that came last.
+func (l lease) hasRoom(now instant) bool {
 	var after aftermath
-	enough := c.askCapacity(now, &after)
-	c.bucket.pool.settleFor(&turn{lease: l}, &after, now)
-	return NotClosed, !enough
+	leases, capacity := l.conn.askCapacity(now, &after)
+	l.conn.bucket.pool.settleFor(&turn{lease: l}, &after, now)
+	return leases <= capacity || l.rank <= capacity
 }
 
 // secondLook is how old a lease may be when its exchange begins. After more,
@@ -60,5 +65,6 @@ func (l lease) gone(now instant) (why CloseReason, gone bool) {
 	if !l.reused || elapsed(now, l.since) <= secondLook {
 		return NotClosed, false
 	}
-	return l.unfit(true, now)
+	why, gone = l.unfit(true, now)
+	return why, gone || l.conn.bucket.isCrowded(l.conn) // who came later may run already
 }

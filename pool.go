@@ -123,6 +123,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 		refused *Conn
 		why     CloseReason
 	)
+	d.begun = begun
 	for {
 		t, err := p.take(ctx, d, now, refused, why)
 		if err != nil {

@@ -46,31 +46,31 @@ func (p *Pool) watchSession(c *Conn) {
 	changed() // for what came before
 }
 
-// askCapacity takes in what the session says, and reports whether it has room for
-// all that have a lease.
-func (c *Conn) askCapacity(now instant, after *aftermath) (enough bool) {
+// askCapacity takes in what the session says, and returns how many leases are out
+// and how many there may be.
+func (c *Conn) askCapacity(now instant, after *aftermath) (leases, capacity int) {
 	turn := c.asked.Add(1)
 	return c.bucket.setCapacity(c, c.session.Capacity(), turn, now, after)
 }
 
 // setCapacity takes in what the session has said, unless it has been asked later
 // and that was taken in before: nobody would come to say again that it has grown.
-// It reports whether that is enough for all that have a lease.
+// It returns how many leases are out and how many there may be.
 //
 // A session that takes no more exchanges is retired: its connection is closed
 // when the last has ended. That is for good: the session is asked without the
 // lock, so that what it said before a GOAWAY may be taken in after it.
-func (b *bucket) setCapacity(c *Conn, capacity int, turn uint64, now instant, after *aftermath) bool {
+func (b *bucket) setCapacity(c *Conn, capacity int, turn uint64, now instant, after *aftermath) (leases, allowed int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.draining {
 		defer b.stopSpareDialsLocked(after)
 	}
 	if c.closed != NotClosed || c.retired != NotClosed {
-		return false
+		return c.leases, 0
 	}
 	if turn < c.answered {
-		return c.leases <= c.capacity
+		return c.leases, c.capacity
 	}
 	c.answered, c.capacity = turn, capacity
 	if capacity == 0 {
@@ -84,7 +84,14 @@ func (b *bucket) setCapacity(c *Conn, capacity int, turn uint64, now instant, af
 	default:
 		b.dialForWaitersLocked(after)
 	}
-	return c.leases <= c.capacity
+	return c.leases, c.capacity
+}
+
+// isCrowded reports whether more leases are out than there may be.
+func (b *bucket) isCrowded(c *Conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return c.leases > c.capacity
 }
 
 // retire lets those who run an exchange on a connection go on with it, and

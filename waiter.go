@@ -5,7 +5,8 @@ import "context"
 // demand is what a request asks of its connection.
 type demand struct {
 	key    key
-	strict bool // not one that has been idle for as long as the strict TTL
+	strict bool    // not one that has been idle for as long as the strict TTL
+	begun  instant // when it was made
 }
 
 // waiter is a request that waits for a connection: for one that another
@@ -53,16 +54,24 @@ func (q *waiterQueue) pushBack(w *waiter) {
 	q.len++
 }
 
-// pushFront is for a waiter that was served with a connection found dead: it
-// has waited longest.
-func (q *waiterQueue) pushFront(w *waiter) {
-	w.queue, w.ahead, w.next = q, nil, q.first
-	if q.first == nil {
-		q.last = w
-	} else {
-		q.first.ahead = w
+// resume is for a waiter that was served in vain, with a connection found dead or
+// without room: it stands before those whose requests came later.
+func (q *waiterQueue) resume(w *waiter) {
+	later := q.first
+	for later != nil && later.demand.begun.monotonic <= w.demand.begun.monotonic {
+		later = later.next
 	}
-	q.first = w
+	if later == nil {
+		q.pushBack(w)
+		return
+	}
+	w.queue, w.ahead, w.next = q, later.ahead, later
+	if later.ahead == nil {
+		q.first = w
+	} else {
+		later.ahead.next = w
+	}
+	later.ahead = w
 	q.len++
 }
 

@@ -32,13 +32,20 @@ func TestAWaiterLeavesFromWhereverItStands(t *testing.T) {
 	}
 }
 
-func TestAWaiterThatWasServedADeadConnectionKeepsItsTurn(t *testing.T) {
-	var q waiterQueue
-	a, b := someWaiter(), someWaiter()
-	q.pushFront(a)
-	assert.True(t, slices.Equal([]*waiter{a}, q.check(t)))
-	q.pushFront(b)
-	assert.True(t, slices.Equal([]*waiter{b, a}, q.check(t)))
+func TestAWaiterThatWasServedInVainKeepsItsTurn(t *testing.T) {
+	first, second, third, fourth := waiterSince(1), waiterSince(2), waiterSince(3), waiterSince(4)
+	for _, order := range [][]*waiter{{first, second, third}, {third, second, first}, {second, third, first}} {
+		var q waiterQueue
+		q.pushBack(fourth)
+		for _, w := range order {
+			q.resume(w)
+		}
+		assert.True(t, slices.Equal([]*waiter{first, second, third, fourth}, q.check(t)))
+	}
+	var empty waiterQueue
+	empty.resume(first)
+	empty.resume(fourth)
+	assert.True(t, slices.Equal([]*waiter{first, fourth}, empty.check(t)))
 }
 
 func TestWaiterQueueAgreesWithASlice(t *testing.T) {
@@ -47,16 +54,22 @@ func TestWaiterQueueAgreesWithASlice(t *testing.T) {
 		model []*waiter
 		rng   = rand.New(rand.NewPCG(3, 4))
 	)
-	for range 500 {
+	for now := range int64(500) {
 		switch n := rng.IntN(5); {
 		case n < 2:
-			w := someWaiter()
+			w := waiterSince(now)
 			q.pushBack(w)
 			model = append(model, w)
 		case n < 3:
-			w := someWaiter()
-			q.pushFront(w)
-			model = slices.Insert(model, 0, w)
+			w := waiterSince(rng.Int64N(now + 1))
+			q.resume(w)
+			at := slices.IndexFunc(model, func(other *waiter) bool {
+				return other.demand.begun.monotonic > w.demand.begun.monotonic
+			})
+			if at < 0 {
+				at = len(model)
+			}
+			model = slices.Insert(model, at, w)
 		case len(model) > 0:
 			i := rng.IntN(len(model))
 			q.remove(model[i])
@@ -66,7 +79,12 @@ func TestWaiterQueueAgreesWithASlice(t *testing.T) {
 	}
 }
 
-func someWaiter() *waiter { return newWaiter(context.Background(), demand{}) }
+func someWaiter() *waiter { return waiterSince(0) }
+
+// waiterSince is a waiter whose request began then.
+func waiterSince(monotonic int64) *waiter {
+	return newWaiter(context.Background(), demand{begun: instant{monotonic: monotonic}})
+}
 
 // check proves the queue's invariants and returns it, first come first.
 func (q *waiterQueue) check(t *testing.T) (all []*waiter) {
