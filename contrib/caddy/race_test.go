@@ -82,7 +82,7 @@ func (l *leg) work(t *testing.T, b *backend, lane int) {
 		id := fmt.Sprintf("%s/%d/warm %d", l.name, lane, n)
 		l.call(t, http.MethodGet, port, id)
 		assert.Eventually(t, func() bool { return b.hasClosed(id) }, 10*idleTimeout, 5*time.Millisecond)
-		time.Sleep(50 * time.Millisecond) // until it has been noticed
+		time.Sleep(300 * time.Millisecond) // until it has been noticed, also by a process that gets little of the processors
 	}
 	l.call(t, http.MethodGet, port, "")
 	for n := range calls {
