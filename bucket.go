@@ -60,18 +60,6 @@ func newBucket(p *Pool, k key) *bucket {
 	}
 }
 
-// aftermath is what a change of a bucket entails that must not happen under
-// its lock.
-type aftermath struct {
-	begin   []*dial
-	stop    []*dial
-	victims []*Conn
-	kept    *Conn     // given back by a request that had no room on it
-	shut    int       // so many of the victims are closed already
-	vacated []*bucket // have nothing left in them
-	freed   int       // places given up
-}
-
 // take leases the connection used last, or else queues a waiter. again is set
 // by a request that was served before, with a connection that proved unfit: it
 // keeps its turn. If ok is false, the bucket is no longer in use.

@@ -36,6 +36,15 @@ type grant struct {
 	panicked any
 }
 
+// take returns what was granted. A panic of the caller's own dial function
+// panics here, where the caller can see it.
+func (g grant) take() (lease, error) {
+	if g.panicked != nil {
+		panic(g.panicked)
+	}
+	return g.lease, g.err
+}
+
 // waiterQueue serves first come, first served. A waiter that gives up leaves
 // from wherever it stands.
 type waiterQueue struct {

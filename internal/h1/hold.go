@@ -16,8 +16,8 @@ const holdFor = time.Millisecond
 // nothing better to do: until it is out there is no response to wait for.
 type hold struct {
 	// mu guards the rest; nothing is written under it. The buffer that has the head
-	// belongs to the goroutine that writes the request, but from sends to sent to
-	// the caller of Do.
+	// belongs to the goroutine that writes the request, but to the caller of Do from
+	// take until sent is closed.
 	mu    sync.Mutex
 	state holdState
 	head  *writer       // while the body is being read
