@@ -26,7 +26,7 @@ func TestList(t *testing.T) {
 	}
 	got, err := os.ReadFile(listPath)
 	require.NoError(t, err)
-	assert.Equal(t, want, string(got), "go test -run TestList -update ./internal/behaviour writes it anew")
+	assert.Equal(t, want, string(got), "go test ./internal/behaviour -run TestList -update writes it anew")
 }
 
 // TestNames wants every behaviour of a list to have a name of its own.

@@ -22,8 +22,8 @@ type Conn struct {
 	inner       net.Conn
 	size        int
 	read, write deadline
-	reading     sync.Mutex // held through each Read
-	writing     sync.Mutex // held through each Write
+	reading     sync.Mutex    // held through each Read
+	writing     chan struct{} // full while the connection's Write is in progress
 
 	mu       sync.Mutex    // guards the rest; the connection is not touched under it
 	buf      []byte        // for the call in progress
@@ -40,7 +40,7 @@ func New(inner net.Conn, buffer int) *Conn {
 	if buffer <= 0 {
 		buffer = 4 << 10
 	}
-	return &Conn{inner: inner, size: buffer}
+	return &Conn{inner: inner, size: buffer, writing: make(chan struct{}, 1)}
 }
 
 // Read reads what has been heard, or waits for more.
@@ -138,38 +138,47 @@ func (c *Conn) Heard() (pending bool, end error) {
 	return len(c.unread) > 0, c.err
 }
 
-// Write writes p. If the deadline passes, nothing is known of how much was, or
-// will be, written.
+// Write writes p, after what went before: a Write that its deadline has left behind
+// may still be going on, and two at once would mix their bytes. If the deadline
+// passes, nothing is known of how much was, or will be, written.
 func (c *Conn) Write(p []byte) (int, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	over := c.write.over()
 	select {
-	case <-over:
+	case <-over: // although there may be room
 		return 0, os.ErrDeadlineExceeded
 	default:
 	}
-	type result struct {
-		n   int
-		err error
-	}
-	done := make(chan result, 1)
-	own := bytes.Clone(p) // the call may outlive this one
-	go func() {
-		n, err := c.inner.Write(own)
-		done <- result{n, err}
-	}()
 	select {
-	case r := <-done:
-		return r.n, r.err
+	case c.writing <- struct{}{}:
+	case <-over:
+		return 0, os.ErrDeadlineExceeded
+	}
+	done := make(chan written, 1)
+	go c.send(bytes.Clone(p), done) // a copy: the call may outlive this one
+	select {
+	case w := <-done:
+		return w.n, w.err
 	case <-over:
 	}
 	select {
-	case r := <-done: // both had come
-		return r.n, r.err
+	case w := <-done: // both had come
+		return w.n, w.err
 	default:
 		return 0, os.ErrDeadlineExceeded
 	}
+}
+
+// written is what a Write of the connection has come to.
+type written struct {
+	n   int
+	err error
+}
+
+// send is a Write of the connection, and then lets the next begin.
+func (c *Conn) send(p []byte, done chan<- written) {
+	n, err := c.inner.Write(p)
+	<-c.writing
+	done <- written{n, err}
 }
 
 // Close closes the connection.

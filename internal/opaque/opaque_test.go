@@ -1,10 +1,12 @@
 package opaque
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -105,6 +107,45 @@ func TestWhatComesAfterADeadlineIsNotLost(t *testing.T) {
 		_, err = io.ReadFull(c, buf[:])
 		require.NoError(t, err)
 		assert.Equal(t, "late", string(buf[:]))
+	})
+}
+
+// slow is a connection whose Writes take their time.
+type slow struct {
+	net.Conn
+	writing atomic.Int32
+	got     bytes.Buffer
+	mixed   atomic.Bool
+}
+
+const writeTakes = time.Minute
+
+func (s *slow) Write(p []byte) (int, error) {
+	if s.writing.Add(1) > 1 {
+		s.mixed.Store(true)
+	}
+	defer s.writing.Add(-1)
+	time.Sleep(writeTakes)
+	return s.got.Write(p)
+}
+
+func TestAWriteWaitsForTheOneThatADeadlineLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		peer := &slow{}
+		c := New(peer, 0)
+		begun := time.Now()
+		write := func(text string, within time.Duration) error {
+			require.NoError(t, c.SetWriteDeadline(time.Now().Add(within)))
+			_, err := io.WriteString(c, text)
+			return err
+		}
+		assert.ErrorIs(t, write("left behind", time.Second), os.ErrDeadlineExceeded)
+		assert.ErrorIs(t, write("never begun", time.Second), os.ErrDeadlineExceeded)
+		assert.Equal(t, 2*time.Second, time.Since(begun), "it waits for no longer than its deadline")
+		assert.NoError(t, write(", and after", time.Hour))
+		assert.Equal(t, 2*writeTakes, time.Since(begun))
+		assert.Equal(t, "left behind, and after", peer.got.String())
+		assert.False(t, peer.mixed.Load())
 	})
 }
 

@@ -15,14 +15,17 @@ const variable = "TTLPOOL_BENCH_HANGS"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(variable) != "" {
-		Watch("the answer", time.Millisecond)
 		hang()
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// hang waits for longer than a test may take.
-func hang() { time.Sleep(time.Hour) }
+// hang waits for longer than a test may take. What watches it begins here, so that
+// it cannot end before.
+func hang() {
+	Watch("the answer", time.Millisecond)
+	time.Sleep(time.Hour)
+}
 
 func TestAProcessThatHangsSaysWhereAndEnds(t *testing.T) {
 	self, err := os.Executable()
