@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ttlpool/ttlpool/internal/realtest"
 	"github.com/ttlpool/ttlpool/internal/testnet"
 )
 
@@ -15,24 +16,26 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 // path is a way from a client to a server.
 type path struct {
 	roundTrip time.Duration
-	listen    func() (net.Listener, error)
+	place     realtest.Place // where the server is
 	dial      dialFunc
 	hidden    bool // the sockets, from the client's transport
 }
 
 func loopback() path {
 	return path{
-		listen: func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") },
-		dial:   new(net.Dialer).DialContext,
+		place: realtest.Loopback(),
+		dial:  new(net.Dialer).DialContext,
 	}
 }
+
+func (p path) listen() (net.Listener, error) { return p.place.Listen("tcp", p.place.Free) }
 
 // across is a path with a round trip.
 func across(t *testing.T, roundTrip time.Duration) path {
 	n := testnet.Require(t, testnet.Config{RTT: roundTrip})
 	return path{
 		roundTrip: roundTrip,
-		listen:    func() (net.Listener, error) { return n.Server().Listen("tcp", ":0") },
+		place:     realtest.Place{Listen: n.Server().Listen, Start: n.Server().Start, Dial: n.Client().DialContext, Free: ":0"},
 		dial:      n.Client().DialContext,
 	}
 }

@@ -34,21 +34,23 @@ func TestReload(t *testing.T) {
 		kind  func(timeout time.Duration) realtest.Kind
 		every time.Duration
 	}{
-		// It makes 1,500 threads each time.
-		{"apachectl graceful", func(d time.Duration) realtest.Kind { return realtest.Apache{KeepAliveTimeout: d} }, 2 * time.Second},
+		// It makes all its threads anew each time, and shares two processors with four of its kind.
+		{"apachectl graceful", func(d time.Duration) realtest.Kind {
+			return realtest.Apache{KeepAliveTimeout: d, Processes: 2}
+		}, 2 * time.Second},
 		{"nginx -s reload", func(d time.Duration) realtest.Kind { return realtest.Nginx{KeepAliveTimeout: d} }, time.Second},
 	}
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
 			sideBySide(t)
-			onEach(t, func(t *testing.T, p path) { reload(t, p, server.kind(server.every), server.every) }, near, nearAlone)
+			onEach(t, func(t *testing.T, p path) { reload(t, p, server.kind(server.every), server.every) }, near, distant, nearAlone, distantAlone)
 		})
 	}
 }
 
 // reload has the server reload as often as its idle timeout is long.
 func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
-	srv := &realServer{Server: realtest.Start(t, kind), timeout: timeout}
+	srv := &realServer{Server: realtest.StartAt(t, p.place, kind), timeout: timeout}
 	srv.processed = sync.OnceValue(func() map[string]int {
 		require.NoError(t, srv.Stop())
 		times, err := srv.Processed()
@@ -70,7 +72,7 @@ func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
 	})
 	c.warm = restarts.between
 	c.next = func(_ int, end time.Time) time.Time {
-		return restarts.after(end).Add(closes.draw())
+		return restarts.after(end).Add(closes.draw(p.roundTrip))
 	}
 	c.over = stop
 	result := c.contest(t, us, them)
@@ -123,12 +125,14 @@ func (c *closes) seen() (soonest, latest time.Duration) {
 	return c.soonest, c.latest
 }
 
-// draw returns when to call, after the signal.
-func (c *closes) draw() time.Duration {
+// draw returns when to call, after the signal, at an address that is a round trip
+// away: so that the call is there when the close is on its way.
+func (c *closes) draw(roundTrip time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.latest == 0 {
 		return rand.N(100 * time.Millisecond)
 	}
-	return c.soonest + rand.N(c.latest-c.soonest+time.Millisecond)
+	soonest := max(c.soonest-roundTrip, 0)
+	return soonest + rand.N(c.latest-soonest+time.Millisecond)
 }

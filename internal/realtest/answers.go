@@ -9,6 +9,7 @@ import (
 // may not have its backend yet.
 func (s *Server) answers() bool {
 	tr := &http.Transport{
+		DialContext:       s.site.place.Dial,
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // who else would be there
 	}

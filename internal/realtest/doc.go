@@ -1,6 +1,6 @@
 // Package realtest runs real servers for tests and commands: Apache httpd, nginx,
 // HAProxy, lighttpd, Varnish, Squid, gunicorn, Tomcat, Node's http and Go's own,
-// each on a free port of the loopback interface.
+// each on a free port of the loopback interface, or of another [Place].
 //
 //	server := realtest.Start(t, realtest.Nginx{KeepAliveTimeout: 2 * time.Second})
 //

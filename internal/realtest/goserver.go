@@ -37,7 +37,7 @@ func (g Go) start(s *site) (running, error) {
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(g.HTTP2)
-	l, err := net.Listen("tcp", s.Address)
+	l, err := s.place.Listen("tcp", s.Address)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func (Lighttpd) facts() facts {
 var lighttpdConfiguration = configuration("lighttpd.conf", `
 server.modules = ("mod_accesslog", "mod_magnet")
 server.document-root = "{{.Site.Dir}}"
-server.bind = "127.0.0.1"
+server.bind = "{{.Site.Host}}"
 server.port = {{.Site.Port}}
 server.errorlog = "{{.Site.Dir}}/error.log"
 server.max-fds = 1024

@@ -29,6 +29,7 @@ func (n Node) start(s *site) (running, error) {
 		return nil, err
 	}
 	settings, err := json.Marshal(map[string]any{
+		"host":             s.Host(),
 		"port":             s.Port(),
 		"keepAliveTimeout": n.KeepAliveTimeout.Milliseconds(),
 		"maxRequests":      n.MaxRequests,

@@ -14,6 +14,7 @@ import (
 // process is a server in a process of its own, with those that it has made.
 type process struct {
 	cmd     *exec.Cmd
+	begin   func(*exec.Cmd) error
 	ended   chan struct{}
 	signals signals
 }
@@ -47,7 +48,7 @@ func (s *site) run(signals signals, args ...string) (running, error) {
 	if signals.stop == nil {
 		signals.stop = syscall.SIGTERM
 	}
-	p := &process{cmd: cmd, ended: make(chan struct{}), signals: signals}
+	p := &process{cmd: cmd, begin: s.place.Start, ended: make(chan struct{}), signals: signals}
 	return p, p.start()
 }
 
@@ -69,7 +70,7 @@ func (p *process) start() error {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
+		err := p.begin(p.cmd)
 		started <- err
 		if err == nil {
 			_ = p.cmd.Wait() // how it ends does not matter, only that it does

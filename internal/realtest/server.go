@@ -1,9 +1,9 @@
 package realtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -72,7 +72,14 @@ const (
 // environment variable CI is set: there it must not go unnoticed.
 func Start(tb testing.TB, kind Kind) *Server {
 	tb.Helper()
-	s, err := Run(kind)
+	return StartAt(tb, Loopback(), kind)
+}
+
+// StartAt is Start at another place. One that is a host of a network must outlive
+// the server.
+func StartAt(tb testing.TB, place Place, kind Kind) *Server {
+	tb.Helper()
+	s, err := run(place, kind)
 	switch {
 	case errors.Is(err, ErrNotInstalled):
 		missing(tb, err)
@@ -97,7 +104,9 @@ func missing(tb testing.TB, err error) {
 }
 
 // Run starts a server and waits until it answers. Whoever called must Close it.
-func Run(kind Kind) (*Server, error) {
+func Run(kind Kind) (*Server, error) { return run(Loopback(), kind) }
+
+func run(place Place, kind Kind) (*Server, error) {
 	facts := kind.facts()
 	if err := facts.installed(); err != nil {
 		return nil, err
@@ -105,7 +114,7 @@ func Run(kind Kind) (*Server, error) {
 	var err error
 	for range startTries {
 		s := &Server{Kind: kind}
-		if s.site, err = newSite(facts); err != nil {
+		if s.site, err = newSite(facts, place); err != nil {
 			return nil, err
 		}
 		s.Address = s.site.Address
@@ -190,7 +199,7 @@ func (s *Server) Kill() error {
 // the first is waited for.
 func (s *Server) awaitRefusal() error {
 	for begun := time.Now(); time.Since(begun) < stopTimeout; time.Sleep(time.Millisecond) {
-		c, err := net.Dial("tcp", s.Address)
+		c, err := s.site.place.Dial(context.Background(), "tcp", s.Address)
 		if err != nil {
 			return nil
 		}

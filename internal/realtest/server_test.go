@@ -113,7 +113,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%T%+v", kind, kind), func(t *testing.T) {
 			dir := t.TempDir()
-			_, err := kind.start(&site{Dir: dir, Address: "127.0.0.1:1"})
+			_, err := kind.start(&site{Dir: dir, Address: "127.0.0.1:1", place: Loopback()})
 			require.Error(t, err)
 			assert.NotErrorIs(t, err, os.ErrNotExist, "it was not even tried")
 		})

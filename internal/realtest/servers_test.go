@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/ttlpool/ttlpool/internal/testnet"
 )
 
 // each are all kinds, as they serve without a backend.
@@ -114,6 +115,26 @@ func TestAServerCountsWhatItProcesses(t *testing.T) {
 		assert.NoError(t, s.Stop(), "twice is no error")
 		_, err := net.Dial("tcp", s.Address)
 		assert.Error(t, err, "it is stopped")
+		times, err := s.Processed()
+		require.NoError(t, err)
+		assert.Equal(t, sent, times)
+	})
+}
+
+// A host of a network has an address of its own, that nobody outside reaches.
+func TestAServerRunsAtAnotherPlace(t *testing.T) {
+	n := testnet.Require(t, testnet.Config{})
+	place := Place{Listen: n.Server().Listen, Start: n.Server().Start, Dial: n.Client().DialContext, Free: ":0"}
+	forEach(t, each(2*time.Second), func(t *testing.T, kind Kind) {
+		s := StartAt(t, place, kind)
+		require.NotNil(t, s)
+		host, _, err := net.SplitHostPort(s.Address)
+		require.NoError(t, err)
+		assert.Equal(t, n.Server().Addr().String(), host)
+		tr := clientOf(t, nil, false)
+		tr.DialContext = place.Dial
+		sent := sendAll(t, tr, s)
+		require.NoError(t, s.Stop())
 		times, err := s.Processed()
 		require.NoError(t, err)
 		assert.Equal(t, sent, times)

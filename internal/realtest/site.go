@@ -23,6 +23,7 @@ import (
 type site struct {
 	Dir     string
 	Address string
+	place   Place
 	facts   facts
 	counter counter // of a server in this process
 }
@@ -33,8 +34,8 @@ const (
 	loggedID   = "id "
 )
 
-func newSite(facts facts) (*site, error) {
-	address, err := freeAddress()
+func newSite(facts facts, place Place) (*site, error) {
+	address, err := place.freeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func newSite(facts facts) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &site{Dir: dir, Address: address, facts: facts}, nil
+	return &site{Dir: dir, Address: address, place: place, facts: facts}, nil
 }
 
 // given are the addresses that freeAddress has returned.
@@ -50,9 +51,9 @@ var given sync.Map
 
 // freeAddress returns no address twice: two servers that share one (HAProxy's
 // SO_REUSEPORT lets them) get each other's connections.
-func freeAddress() (string, error) {
+func (p Place) freeAddress() (string, error) {
 	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := p.Listen("tcp", p.Free)
 		if err != nil {
 			return "", err
 		}
@@ -70,7 +71,12 @@ func freeAddress() (string, error) {
 // serve as.
 func (*site) Root() bool { return os.Geteuid() == 0 }
 
-// Port returns the port alone.
+// Host and Port return the parts of the address.
+func (s *site) Host() string {
+	host, _, _ := net.SplitHostPort(s.Address)
+	return host
+}
+
 func (s *site) Port() string {
 	_, port, _ := net.SplitHostPort(s.Address)
 	return port

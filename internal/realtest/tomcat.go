@@ -35,5 +35,5 @@ func (t Tomcat) start(s *site) (running, error) {
 		return nil, err
 	}
 	return s.run(signals{}, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", tomcatClassPath(), s.File("Answer.java"),
-		s.Dir, s.Port(), strconv.FormatInt(t.KeepAliveTimeout.Milliseconds(), 10), strconv.Itoa(t.MaxRequests))
+		s.Dir, s.Host(), s.Port(), strconv.FormatInt(t.KeepAliveTimeout.Milliseconds(), 10), strconv.Itoa(t.MaxRequests))
 }

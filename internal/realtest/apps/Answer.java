@@ -31,13 +31,13 @@ public class Answer extends HttpServlet {
     public static void main(String[] arguments) throws Exception {
         String directory = arguments[0];
         Connector connector = new Connector();
-        connector.setPort(Integer.parseInt(arguments[1]));
-        connector.setProperty("address", "127.0.0.1");
+        connector.setProperty("address", arguments[1]);
+        connector.setPort(Integer.parseInt(arguments[2]));
         connector.setProperty("acceptCount", "1024");
-        if (!arguments[2].equals("0")) {
-            connector.setProperty("keepAliveTimeout", arguments[2]);
+        if (!arguments[3].equals("0")) {
+            connector.setProperty("keepAliveTimeout", arguments[3]);
         }
-        connector.setProperty("maxKeepAliveRequests", arguments[3].equals("0") ? "-1" : arguments[3]);
+        connector.setProperty("maxKeepAliveRequests", arguments[4].equals("0") ? "-1" : arguments[4]);
         Tomcat tomcat = new Tomcat();
         tomcat.setBaseDir(directory);
         tomcat.setConnector(connector);

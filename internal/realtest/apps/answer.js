@@ -20,4 +20,4 @@ if (settings.keepAliveTimeout) {
   server.keepAliveTimeout = settings.keepAliveTimeout;
 }
 server.maxRequestsPerSocket = settings.maxRequests;
-server.listen(settings.port, '127.0.0.1', 1024);
+server.listen(settings.port, settings.host, 1024);
