@@ -96,8 +96,10 @@ func TestALimitThatFallsBeforeTheExchangeBeginsIsKept(t *testing.T) {
 		why, gone := other.gone(readClocks())
 		assert.True(t, gone)
 		assert.Equal(t, NotClosed, why, "it is good for the one that runs")
-		p.reject(other.conn, why, readClocks())
-		assert.NotSame(t, long, leaseFrom(t, p))
+		d := demand{key: key{network: "tcp", address: "hub:443"}}
+		l, err := p.acquireInstead(t.Context(), d, readClocks(), other.conn, why)
+		require.NoError(t, err)
+		assert.NotSame(t, long, l.conn)
 		assert.Equal(t, NotClosed, long.Info().Closed)
 	})
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// ErrClosed is returned for every request that comes after Close or Shutdown.
+// ErrClosed is returned for every request that comes after Close or Shutdown, and for
+// those that Close interrupts.
 var ErrClosed = errors.New("ttlpool: closed")
 
 // ErrAcquireTimeout is matched by the error of a request that waited for a

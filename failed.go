@@ -32,11 +32,15 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 	}
 	info := l.conn.Info()
 	info.Idle = l.idle
+	closed := info.Closed == ClosedPoolClosed
+	if closed && !cancelled && !isFault {
+		err = ErrClosed
+	}
 	return &failedExchange{
 		failure: failure{
 			reused:     l.reused || info.Uses > 0, // or other streams have ended well meanwhile
 			second:     second,
-			own:        isFault || cancelled || errors.Is(err, h1.ErrHeaderTimeout),
+			own:        isFault || cancelled || closed || errors.Is(err, h1.ErrHeaderTimeout),
 			timedOut:   isTimeout(err) && !isBlackHole(err),
 			sent:       sent,
 			received:   received,

@@ -1,6 +1,7 @@
 package ttlpool
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -35,7 +36,8 @@ func (f *flight) run() (resp *http.Response, err error) {
 			f.unwind()
 		}
 	}()
-	l, err := f.acquire()
+	var d demand
+	l, err := f.acquire(&d, nil, NotClosed)
 	for err == nil {
 		now := readClocks()
 		f.held = nil // if a hook panics now, the pool has given it back
@@ -44,8 +46,8 @@ func (f *flight) run() (resp *http.Response, err error) {
 			f.began = now
 			break
 		}
-		f.transport.pool.reject(l.conn, why, now)
-		l, err = f.acquire()
+		f.held = l.conn
+		l, err = f.acquire(&d, l.conn, why)
 	}
 	if err != nil {
 		closeBody(f.request)
@@ -70,25 +72,33 @@ func (f *flight) unwind() {
 	}
 }
 
-// acquire gets a connection from the pool.
-func (f *flight) acquire() (lease, error) {
+// acquire gets a connection from the pool, in place of one that has proved unfit, if
+// any has.
+func (f *flight) acquire(d *demand, refused *Conn, why CloseReason) (lease, error) {
 	ctx := f.request.Context()
-	if choose := f.transport.proxy; choose != nil && ctx.Err() == nil {
-		var err error
-		if f.proxy, err = choose(f.request); err != nil {
-			return lease{}, err
+	if refused == nil {
+		if ctx.Err() != nil {
+			return lease{}, context.Cause(ctx)
 		}
+		if choose := f.transport.proxy; choose != nil {
+			var err error
+			if f.proxy, err = choose(f.request); err != nil {
+				return lease{}, err
+			}
+		}
+		d.key, d.strict = keyOf(f.request, f.proxy), f.unrepeatable()
 	}
-	d := demand{key: keyOf(f.request, f.proxy), strict: f.unrepeatable()}
 	trace := httptrace.ContextClientTrace(ctx)
-	if trace == nil {
-		return f.transport.pool.acquire(ctx, d)
-	}
-	if trace.GetConn != nil {
+	if trace != nil && trace.GetConn != nil {
 		trace.GetConn(f.connectedTo())
 	}
-	l, err := f.transport.pool.acquire(ctx, d)
-	if err == nil {
+	f.held = nil // from here on the pool has what was refused
+	now := readClocks()
+	if refused == nil {
+		d.begun = now
+	}
+	l, err := f.transport.pool.acquireInstead(ctx, *d, now, refused, why)
+	if err == nil && trace != nil {
 		f.held = l.conn
 		traceGotConn(trace, l)
 	}

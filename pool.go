@@ -94,6 +94,9 @@ func newPool(c *config, dial func(context.Context, key) (link, error)) *Pool {
 // dial's error comes back as it is, and a panic of the dial function panics
 // here.
 func (p *Pool) Get(ctx context.Context, network, address string) (*Conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	l, err := p.acquire(ctx, demand{key: key{network: network, address: address}})
 	return l.conn, err
 }
@@ -110,19 +113,17 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// acquire leases a connection. The liveness of a reused one is looked at
-// outside the lock; while that is being done, it is leased.
+// acquire leases a connection.
 func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
-	if ctx.Err() != nil {
-		return lease{}, context.Cause(ctx)
-	}
-	var (
-		begun   = readClocks()
-		now     = begun
-		refused *Conn
-		why     CloseReason
-	)
-	d.begun = begun
+	d.begun = readClocks()
+	return p.acquireInstead(ctx, d, d.begun, nil, NotClosed)
+}
+
+// acquireInstead leases a connection in place of one that its holder has found unfit,
+// if he has: that one's place, and his own among those who wait, are kept. The
+// liveness of a reused one is looked at outside the lock; while that is being done,
+// it is leased.
+func (p *Pool) acquireInstead(ctx context.Context, d demand, now instant, refused *Conn, why CloseReason) (lease, error) {
 	for {
 		t, err := p.take(ctx, d, now, refused, why)
 		if err != nil {
@@ -130,7 +131,7 @@ func (p *Pool) acquire(ctx context.Context, d demand) (lease, error) {
 		}
 		l := t.lease
 		if t.waiter != nil {
-			if l, err = p.wait(ctx, t.bucket, t.waiter, begun); err != nil {
+			if l, err = p.wait(ctx, t.bucket, t.waiter, d.begun); err != nil {
 				return lease{}, err
 			}
 		}
@@ -163,18 +164,6 @@ func (p *Pool) handOut(c *Conn, now instant) {
 	}()
 	p.traces.gotConn(c, now)
 	told = true
-}
-
-// reject gives up a connection that has proved unfit at checkout. If it has only no
-// room for the lease, that goes back and nothing else happens.
-func (p *Pool) reject(c *Conn, why CloseReason, now instant) {
-	if why == NotClosed {
-		p.release(c, now, false)
-		return
-	}
-	var after aftermath
-	c.bucket.reject(c, why, now, &after)
-	p.settle(&after, now)
 }
 
 // take leases an idle connection of the demanded key, or queues a waiter there,

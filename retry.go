@@ -9,7 +9,7 @@ import (
 type failure struct {
 	reused     bool  // the connection had served before, or had been idle
 	second     bool  // it was the second try already
-	own        bool  // cancelled, too late, or the request's own fault
+	own        bool  // cancelled, too late, the request's own fault, or the pool was closed
 	timedOut   bool  // the connection said so
 	sent       int64 // bytes the connection has accepted; unknown: not zero
 	received   int64

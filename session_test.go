@@ -82,8 +82,11 @@ func TestAnOldCapacityDoesNotReviveARetiredConnection(t *testing.T) {
 			s.changed()
 			p.release(c, readClocks(), true)
 		}, ClosedHungUp},
-		{"at checkout", func(_ *testing.T, p *Pool, _ *fakeSession, c *Conn) {
-			p.reject(c, ClosedTTL, readClocks())
+		{"at checkout", func(t *testing.T, p *Pool, _ *fakeSession, c *Conn) {
+			d := demand{key: key{network: "tcp", address: "hub:443"}}
+			l, err := p.acquireInstead(t.Context(), d, readClocks(), c, ClosedTTL)
+			require.NoError(t, err)
+			p.discard(l.conn, ClosedFailed, readClocks())
 		}, ClosedTTL},
 		{"by a request that found it stale", func(t *testing.T, p *Pool, _ *fakeSession, c *Conn) {
 			l, err := p.replace(t.Context(), c, ClosedStale, readClocks())

@@ -94,8 +94,8 @@ func (t *Transport) CloseIdleConnections() { t.pool.CloseIdle() }
 // ends first it returns the context's error; Close then ends the rest.
 func (t *Transport) Shutdown(ctx context.Context) error { return t.pool.Shutdown(ctx) }
 
-// Close closes all connections, those in use too. Requests in flight fail, and
-// new ones get [ErrClosed].
+// Close closes all connections, those in use too. Requests in flight that have no
+// response yet get [ErrClosed], and so do new ones.
 func (t *Transport) Close() error { return t.pool.Close() }
 
 // Stats returns a snapshot of what the transport holds and has done.

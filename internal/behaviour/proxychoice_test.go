@@ -200,6 +200,7 @@ var proxyChoices = []behaviour{
 		err := e.fail(client, e.request("GET", e.scheme()+"://example.com/", nil))
 		require.ErrorIs(t, err, own)
 		var op *net.OpError
-		assert.ErrorAs(t, err, &op)
+		require.ErrorAs(t, err, &op)
+		assert.Equal(t, "proxyconnect", op.Op)
 	}},
 }

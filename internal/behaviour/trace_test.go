@@ -266,6 +266,14 @@ var traces = []behaviour{
 		_ = e.fail(e.client(), req)
 		assert.ErrorContains(t, receive(t, "WroteRequest", wrote), own.Error())
 	}},
+	{name: "a request that is cancelled already asks for no connection", run: func(t *testing.T, e *env) {
+		h := newHooks()
+		req := e.traced(h.trace(), "GET", e.serve(ok).URL, nil)
+		ctx, cancel := context.WithCancel(req.Context())
+		cancel()
+		_ = e.fail(e.client(), req.WithContext(ctx))
+		assert.Empty(t, h.list())
+	}},
 	{name: "a connection that is not kept is not told to be idle", modes: overHTTP1, run: func(t *testing.T, e *env) {
 		s := e.serve(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")

@@ -46,16 +46,23 @@ func (d *Dialer) socks(ctx context.Context, t Target) (net.Conn, error) {
 		auth = &proxy.Auth{User: user.Username()}
 		auth.Password, _ = user.Password()
 	}
-	var conn net.Conn // what is dialled; the proxy package returns it in a wrapper
+	var (
+		conn     net.Conn // what is dialled; the proxy package returns it in a wrapper
+		dialling error    // and its error in one of its own
+	)
 	through, err := proxy.SOCKS5(t.Network, Address(t.Proxy), auth, toProxy(
-		func(ctx context.Context, network, address string) (_ net.Conn, err error) {
-			conn, err = d.dial(ctx, network, address)
-			return conn, err
+		func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, dialling = d.dial(ctx, network, address)
+			return conn, dialling
 		}))
 	if err != nil {
 		return nil, proxyError(err)
 	}
-	if _, err := through.(proxy.ContextDialer).DialContext(ctx, t.Network, t.Address); err != nil {
+	_, err = through.(proxy.ContextDialer).DialContext(ctx, t.Network, t.Address)
+	switch {
+	case dialling != nil:
+		return nil, proxyError(dialling)
+	case err != nil:
 		return nil, err
 	}
 	return conn, nil
