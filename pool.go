@@ -28,7 +28,8 @@ type Pool struct {
 
 	idle    atomic.Int64  // idle connections
 	places  atomic.Int64  // open connections and dials in progress
-	drained chan struct{} // closed when places has come to 0 after Shutdown
+	barred  atomic.Bool   // no bucket lets in a new request any more
+	drained chan struct{} // closed when places has come to 0 after that
 	drain   sync.Once
 	warned  warned
 

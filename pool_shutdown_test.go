@@ -108,3 +108,13 @@ func TestShutdownHonoursItsContextAndCloseEndsTheRest(t *testing.T) {
 		assert.NoError(t, p.Shutdown(t.Context()), "nothing is left to wait for")
 	})
 }
+
+func TestShutdownOfAPoolInWhichNothingIsLeftNeedsNoTime(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 40 {
+		p := newTestPool(t, new(peers).Dial)
+		mustGet(t, p, "hub:80").Release()
+		require.NoError(t, p.Shutdown(ended))
+	}
+}
