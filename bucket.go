@@ -103,11 +103,11 @@ func (b *bucket) unlistLocked(c *Conn) {
 
 // evictLocked takes a connection out, with its place.
 func (b *bucket) evictLocked(c *Conn, reason CloseReason) {
+	c.closed, c.closedIdle = reason, c.idle
 	if c.idle {
 		b.unlistLocked(c)
 	}
 	delete(b.conns, c)
-	c.closed = reason
 	b.past.tally.count(eventClosed+event(reason), 1)
 }
 
@@ -217,6 +217,7 @@ func (b *bucket) sweepIdle(now instant, after *aftermath) (next time.Duration, m
 		switch left, slack, reason := b.policy.due(c.lifetimeLocked(now), now, crowd); {
 		case reason == NotClosed:
 		case left <= slack:
+			b.lessons.outlive(elapsed(now, c.idleSince), false)
 			b.discardLocked(c, reason, after)
 			if len(after.victims) == enough {
 				return noDelay, true

@@ -52,6 +52,7 @@ type Conn struct {
 	idleSince   instant       // what the idle time counts from
 	idleAtLease time.Duration // the idle time at the last checkout
 	closed      CloseReason
+	closedIdle  bool  // it was idle then
 	closing     bool  // it is being closed, and holds its place
 	readBefore  int64 // bytes read before the last checkout
 	older       *Conn // neighbours in the bucket's idle list
@@ -173,7 +174,7 @@ type ConnInfo struct {
 	Born             time.Time     // when it was dialled
 	Age              time.Duration // since Born, suspension included
 	LastUse          time.Time     // when the last byte arrived, or Born
-	Idle             time.Duration // on an idle connection, since LastUse; else how long it was idle before this use
+	Idle             time.Duration // since LastUse, if it is idle or was when it was closed; else how long it was idle before this use
 	Uses             int           // exchanges completed; reused means more than none
 	Leases           int           // exchanges running
 	Read, Written    int64         // bytes, over the whole life
@@ -191,7 +192,7 @@ func (c *Conn) infoAt(now instant) ConnInfo {
 
 func (c *Conn) infoLocked(now instant) ConnInfo {
 	idle := c.idleAtLease
-	if c.idle {
+	if c.idle || c.closedIdle {
 		idle = elapsed(now, c.idleSince)
 	}
 	return ConnInfo{

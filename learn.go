@@ -2,6 +2,7 @@ package ttlpool
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,10 +12,11 @@ import (
 // lessons are what the closes of idle connections have taught about the server
 // behind one address. They are part of its past, which outlives the bucket.
 type lessons struct {
-	mu    sync.Mutex // guards the rest; nothing but arithmetic happens under it
-	votes []vote     // oldest first, at most maxVotes
-	best  Evidence   // what they come to; zero: nothing yet
-	since instant    // the last vote for it
+	mu        sync.Mutex // guards the rest; nothing but arithmetic happens under it
+	votes     []vote     // oldest first, at most maxVotes
+	best      Evidence   // what they come to; zero: nothing yet
+	since     instant    // the last vote for it
+	restarted instant    // the last close of the last restart; zero: none was seen
 
 	warned bool
 
@@ -27,10 +29,11 @@ type lessons struct {
 // vote is what one instant says: a connection, or several at once, closed by
 // the peer after so much idle time.
 type vote struct {
-	at       instant // of the first close
-	until    instant // of the last
-	min, max time.Duration
-	outlived int // so many connections have been idle for clearly longer since
+	at        instant // of the first close
+	until     instant // of the last
+	min, max  time.Duration
+	straggles bool          // comes so soon after a restart that it may be part of it
+	outlived  time.Duration // how much longer connections have been idle since, each by alikeFor at most
 }
 
 // Evidence says how a server's keep-alive timeout was learned: so many times
@@ -48,11 +51,11 @@ const (
 	shortestTimeout = 200 * time.Millisecond
 	// quorum is how many votes make a timeout; fewer may be odd.
 	quorum = 3
-	// refuted is how many connections may outlive a vote until it counts no more. A
-	// server that closes at random between a half and the whole of its timeout
-	// closes one of eight in the first eighth of that time, so that three votes
-	// come before, as a rule; odd closes, or restarts that find one connection idle,
-	// are rarer, and would come to agree in time.
+	// refuted is how many connections may outlive a vote by an eighth until it counts no
+	// more, or twice as many by half of that. A server that closes at random between a
+	// half and the whole of its timeout closes one of eight in the first eighth of
+	// that time, so that three votes come before, as a rule; odd closes, or restarts
+	// that find one connection idle, are rarer, and would come to agree in time.
 	refuted = 32
 	// atOnce is how far apart closes may be that have one cause. One restart may
 	// take longer in all: a server closes some ten thousand a second.
@@ -71,8 +74,11 @@ const (
 // alike reports whether two idle times may come from one timeout. Servers that
 // look at their timers once a second are up to that much off.
 func alike(low, high time.Duration) bool {
-	return high-low <= low/8
+	return high-low <= alikeFor(low)
 }
+
+// alikeFor is how much more than an idle time is alike.
+func alikeFor(idle time.Duration) time.Duration { return idle / 8 }
 
 // note takes in that the peer has closed a connection after so much idle time.
 // Closes at one instant are one vote; if their idle times differ, the server
@@ -81,47 +87,53 @@ func (l *lessons) note(idle time.Duration, now instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.outlivedLocked(idle, false)
-	n := len(l.votes)
-	switch {
-	case n > 0 && l.votes[n-1].belongs(now):
-		last := &l.votes[n-1]
-		last.min, last.max, last.until = min(last.min, idle), max(last.max, idle), now
-		if last.restart() {
-			l.dropForerunners()
-		}
-	case n > 0 && l.votes[n-1].restart() && elapsed(now, l.votes[n-1].until) <= straggle:
-		return
-	default:
-		if n > 0 && !l.votes[n-1].counts() {
-			l.votes = l.votes[:n-1] // it must not push out what counts
-		} else if n == maxVotes {
-			least := max(0, slices.IndexFunc(l.votes, func(v vote) bool { return !v.counts() }))
-			l.votes = slices.Delete(l.votes, least, least+1)
-		}
-		l.votes = append(l.votes, vote{at: now, until: now, min: idle, max: idle})
+	v := l.voteLocked(now)
+	v.min, v.max, v.until = min(v.min, idle), max(v.max, idle), now
+	if v.restart() {
+		l.restarted = now
+		l.dropForerunners(*v)
 	}
 	l.any.Store(true)
 	l.count(now)
 }
 
-// outlive takes in that a connection has served after so much idle time.
-func (l *lessons) outlive(idle time.Duration) {
+// voteLocked returns the vote that a close belongs to, the last in any case.
+func (l *lessons) voteLocked(now instant) *vote {
+	n := len(l.votes)
+	if n > 0 && l.votes[n-1].belongs(now) {
+		return &l.votes[n-1]
+	}
+	switch {
+	case n > 0 && l.votes[n-1].teachesNothing():
+		l.votes = l.votes[:n-1] // it must not push out what does
+	case n == maxVotes:
+		least := max(0, slices.IndexFunc(l.votes, vote.refuted))
+		l.votes = slices.Delete(l.votes, least, least+1)
+	}
+	straggles := l.restarted != (instant{}) && elapsed(now, l.restarted) <= straggle
+	l.votes = append(l.votes, vote{at: now, until: now, min: math.MaxInt64, straggles: straggles})
+	return &l.votes[len(l.votes)-1]
+}
+
+// outlive takes in that a connection has served after so much idle time, or was
+// closed here, its TTL having run out.
+func (l *lessons) outlive(idle time.Duration, served bool) {
 	if idle < shortestTimeout || !l.any.Load() {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.outlivedLocked(idle, true)
+	l.outlivedLocked(idle, served)
 }
 
 // outlivedLocked counts a connection that has been idle for so long, whether it
-// served then or was closed. A close may have been noticed late, by a process that
-// stood still: it does not speak against what is believed.
+// served then or was closed, there or here. A close may be noticed late, by a process
+// that stood still: it does not speak against what is believed.
 func (l *lessons) outlivedLocked(idle time.Duration, served bool) {
 	for i := range l.votes {
 		v := &l.votes[i]
-		if v.max < idle && !alike(v.max, idle) && (served || !l.believesLocked(*v)) {
-			v.outlived++
+		if v.max < idle && (served || !l.believesLocked(*v)) {
+			v.outlived += min(idle-v.max, alikeFor(v.max))
 		}
 	}
 }
@@ -131,8 +143,7 @@ func (l *lessons) believesLocked(v vote) bool { return v.min >= l.best.From && v
 
 // dropForerunners takes away the votes just before the last, which is a restart;
 // but not those that what is believed rests on.
-func (l *lessons) dropForerunners() {
-	last := l.votes[len(l.votes)-1]
+func (l *lessons) dropForerunners(last vote) {
 	l.votes = slices.DeleteFunc(l.votes, func(v vote) bool {
 		return v != last && !l.believesLocked(v) && elapsed(last.at, v.until) <= straggle
 	})
@@ -142,41 +153,58 @@ func (l *lessons) dropForerunners() {
 // once, which no timeout does.
 func (v vote) restart() bool { return !alike(v.min, v.max) }
 
-// counts reports whether the vote may be of a timeout, and not of a restart.
-func (v vote) counts() bool {
-	return v.min >= shortestTimeout && !v.restart() && v.outlived < refuted
-}
+// teachesNothing reports whether the closes were those of a restart, or cannot be
+// of a timeout.
+func (v vote) teachesNothing() bool { return v.straggles || v.restart() || v.min < shortestTimeout }
+
+// refuted reports whether so many connections have outlived the vote that it is none
+// for a timeout, but speaks against one: closes after such idle times come by chance.
+func (v vote) refuted() bool { return v.max > 0 && v.outlived >= refuted*alikeFor(v.max) }
 
 // belongs reports whether a close at now has the same cause as the vote's.
 func (v vote) belongs(now instant) bool {
 	return elapsed(now, v.until) <= atOnce && elapsed(now, v.at) <= atOnceInAll
 }
 
-// count finds the shortest timeout that a quorum of votes agrees on. The
-// shortest, because a server may close at random between a half and the whole
-// of its timeout; a quorum, because a single close may have had any cause.
+// count finds the shortest timeout that a quorum of votes agrees on, beside those
+// that speak against it. The shortest, because a server may close at random between a
+// half and the whole of its timeout; a quorum, because a single close may have had any
+// cause.
 func (l *lessons) count(now instant) {
-	valid := make([]vote, 0, maxVotes)
+	relevant := make([]vote, 0, maxVotes)
 	for _, v := range l.votes {
-		if v.counts() && elapsed(now, v.at) < forgetAfter {
-			valid = append(valid, v)
+		if !v.teachesNothing() && elapsed(now, v.at) < forgetAfter {
+			relevant = append(relevant, v)
 		}
 	}
-	slices.SortFunc(valid, func(a, b vote) int { return cmp.Compare(a.min, b.min) })
-	for i := 0; i+quorum <= len(valid); i++ {
-		agreeing := valid[i:]
-		for j, v := range agreeing {
-			if !alike(valid[i].min, v.max) {
-				agreeing = agreeing[:j]
-				break
+	slices.SortFunc(relevant, func(a, b vote) int { return cmp.Compare(a.min, b.min) })
+	for i, shortest := range relevant {
+		if shortest.refuted() {
+			continue
+		}
+		agreeing := relevant[i:i:i]
+		for _, v := range relevant[i:] {
+			if !v.refuted() && alike(shortest.min, v.max) {
+				agreeing = append(agreeing, v)
 			}
 		}
-		if len(agreeing) >= quorum {
+		if len(agreeing) >= quorum+shortest.refutations(relevant) {
 			l.settle(agreeing)
 			return
 		}
 	}
 	l.best = Evidence{}
+}
+
+// refutations counts those of the votes that are of about the same idle time, and
+// refuted.
+func (v vote) refutations(votes []vote) (n int) {
+	for _, other := range votes {
+		if other.refuted() && alike(min(v.min, other.min), max(v.min, other.max)) {
+			n++
+		}
+	}
+	return n
 }
 
 // settle takes over what votes agree on.

@@ -103,6 +103,40 @@ func TestAServerThatClosesAtRandomIsTakenAtItsShortest(t *testing.T) {
 	}
 }
 
+// Others are used again meanwhile, or reach the TTL, which speaks against each close
+// that came sooner.
+func TestAServerThatClosesAtRandomIsLearnedWhileConnectionsAreUsed(t *testing.T) {
+	const longest = 20 * time.Second
+	never, late := 0, 0
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(2, seed))
+		upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
+		l, now := taught()
+		stale := 0
+		for range 1000 {
+			now = now.before(-time.Second)
+			use, closed, ttl := upTo(25*time.Second), longest/2+upTo(longest/2), l.timeout(now)*3/4
+			switch expires := ttl > 0 && ttl < min(use, closed); {
+			case expires:
+				l.outlive(ttl, false)
+			case use < closed:
+				l.outlive(use, true)
+			default:
+				l.note(closed, now)
+				stale++
+			}
+		}
+		if l.timeout(now) == 0 {
+			never++
+		}
+		if stale > 100 {
+			late++
+		}
+	}
+	assert.Zero(t, never, "of 100")
+	assert.Zero(t, late, "of 100")
+}
+
 func TestALoweredTimeoutIsLearnedAtOnce(t *testing.T) {
 	l, now := taught(60*time.Second, 60*time.Second, 60*time.Second, 5*time.Second, 5*time.Second)
 	assert.Equal(t, 60*time.Second, l.timeout(now))
@@ -120,7 +154,8 @@ func TestWhatManyConnectionsOutliveIsNoTimeout(t *testing.T) {
 	}{
 		"many":                 {1900 * time.Millisecond, refuted / 2, 2 * time.Second},
 		"few":                  {1900 * time.Millisecond, refuted/2 - 1, 700 * time.Millisecond},
-		"hardly longer":        {780 * time.Millisecond, refuted, 700 * time.Millisecond},
+		"by half of that":      {743750 * time.Microsecond, refuted, 2 * time.Second},
+		"hardly longer":        {710 * time.Millisecond, refuted, 700 * time.Millisecond},
 		"after no such time":   {600 * time.Millisecond, refuted, 700 * time.Millisecond},
 		"after no time at all": {0, refuted, 700 * time.Millisecond},
 	} {
@@ -130,7 +165,7 @@ func TestWhatManyConnectionsOutliveIsNoTimeout(t *testing.T) {
 				now = now.before(-time.Minute)
 				l.note(700*time.Millisecond, now)
 				for range row.served {
-					l.outlive(row.idle)
+					l.outlive(row.idle, true)
 				}
 			}
 			assert.Equal(t, row.want, l.timeout(now))

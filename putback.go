@@ -42,7 +42,7 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		return putAway, 0
 	}
 	if served != nil {
-		b.lessons.outlive(c.idleAtLease)
+		b.lessons.outlive(c.idleAtLease, true)
 	}
 	life := c.lifetimeLocked(now)
 	reason := b.unkeepableLocked(c, life, now)
