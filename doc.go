@@ -123,5 +123,6 @@
 // on Linux, macOS and FreeBSD only; proves, and notices a flow that was dropped
 // on the way ([ErrBlackHole]), on Linux only. Elsewhere TTL, checkout and second
 // try carry the promises. A connection that is no socket, from a caller's dial function, is
-// listened to by a goroutine of its own while it is idle.
+// listened to by a goroutine of its own while it is idle, if a Transport has dialled it; of
+// one of a Pool without a Transport nothing is known but its TTL.
 package ttlpool

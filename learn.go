@@ -82,8 +82,9 @@ func alikeFor(idle time.Duration) time.Duration { return idle / 8 }
 
 // note takes in that the peer has closed a connection after so much idle time.
 // Closes at one instant are one vote; if their idle times differ, the server
-// was restarted or reloaded, which teaches nothing.
-func (l *lessons) note(idle time.Duration, now instant) {
+// was restarted or reloaded, which teaches nothing. It reports whether a shorter
+// timeout is believed now than before.
+func (l *lessons) note(idle time.Duration, now instant) (shorter bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.outlivedLocked(idle, false)
@@ -94,7 +95,9 @@ func (l *lessons) note(idle time.Duration, now instant) {
 		l.dropForerunners(*v)
 	}
 	l.any.Store(true)
+	before := l.best.Timeout
 	l.count(now)
+	return l.best.Timeout > 0 && (before == 0 || l.best.Timeout < before)
 }
 
 // voteLocked returns the vote that a close belongs to, the last in any case.
@@ -225,20 +228,19 @@ func (l *lessons) timeout(now instant) time.Duration {
 	if !l.any.Load() {
 		return 0
 	}
+	timeout, _ := l.belief(now)
+	return timeout
+}
+
+// belief returns the timeout, and what it rests on.
+func (l *lessons) belief(now instant) (timeout time.Duration, rests Evidence) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	age := elapsed(now, l.since)
 	if l.best.Timeout == 0 || age >= forgetAfter {
-		return 0
+		return 0, Evidence{}
 	}
-	return l.best.Timeout + l.best.Timeout/10*time.Duration(age/fadeAfter)
-}
-
-// evidence returns what the belief rests on.
-func (l *lessons) evidence() Evidence {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.best
+	return l.best.Timeout + l.best.Timeout/10*time.Duration(age/fadeAfter), l.best
 }
 
 // disprove reports whether a TTL has proved longer than the server's timeout, and

@@ -22,6 +22,11 @@ func taught(idle ...time.Duration) (*lessons, instant) {
 	return l, now
 }
 
+func restsOn(l *lessons, now instant) Evidence {
+	_, evidence := l.belief(now)
+	return evidence
+}
+
 func TestClosesAtOneIdleTimeAreATimeout(t *testing.T) {
 	l, now := taught(16*time.Second, 15990*time.Millisecond)
 	assert.Zero(t, l.timeout(now), "two may be odd")
@@ -29,7 +34,7 @@ func TestClosesAtOneIdleTimeAreATimeout(t *testing.T) {
 	assert.Equal(t, 15990*time.Millisecond, l.timeout(now))
 	assert.Equal(t, Evidence{
 		Timeout: 15990 * time.Millisecond, From: 15990 * time.Millisecond, To: 16010 * time.Millisecond, Closes: 3,
-	}, l.evidence())
+	}, restsOn(l, now))
 }
 
 func TestSingleOddClosesTeachNothing(t *testing.T) {
@@ -72,13 +77,48 @@ func TestTheStragglersOfARestartTeachNothing(t *testing.T) {
 		} {
 			l.note(c.idle, now.before(-c.after))
 		}
-		assert.Equal(t, 16*time.Second, l.evidence().Timeout)
+		assert.Equal(t, 16*time.Second, restsOn(l, now).Timeout)
 	}
 	for range quorum { // but what comes later does
 		now = now.before(-time.Minute)
 		l.note(5*time.Second, now)
 	}
-	assert.Equal(t, 5*time.Second, l.evidence().Timeout)
+	assert.Equal(t, 5*time.Second, restsOn(l, now).Timeout)
+}
+
+// Reloads may follow each other closely. The end of one that began so soon after
+// another that it may have been part of it teaches nothing either.
+func TestARestartSoonAfterAnotherTeachesNothing(t *testing.T) {
+	l, now := taught()
+	for range 10 {
+		now = now.before(-2 * time.Second)
+		for _, c := range []struct{ after, idle time.Duration }{
+			{20 * time.Millisecond, 400 * time.Millisecond}, {30 * time.Millisecond, 900 * time.Millisecond},
+			{250 * time.Millisecond, 790 * time.Millisecond},
+		} {
+			l.note(c.idle, now.before(-c.after+time.Duration(rand.N(20))*time.Millisecond))
+		}
+		assert.Zero(t, l.timeout(now))
+	}
+}
+
+// What was refuted there, time and again, comes about by chance.
+func TestClosesAfterIdleTimesThatWereRefutedNeedMoreThanAQuorum(t *testing.T) {
+	const often = 4
+	l, now := taught()
+	for range often {
+		now = now.before(-10 * time.Second)
+		l.note(700*time.Millisecond, now)
+		for range refuted {
+			l.outlive(time.Second, false)
+		}
+	}
+	for n := range quorum + often {
+		assert.Zero(t, l.timeout(now), "%d after that", n)
+		now = now.before(-10 * time.Second)
+		l.note(700*time.Millisecond, now)
+	}
+	assert.Equal(t, 700*time.Millisecond, l.timeout(now))
 }
 
 func TestClosesAtOneInstantAreOneVote(t *testing.T) {
@@ -223,7 +263,9 @@ func TestWhatWasLearnedFades(t *testing.T) {
 		{forgetAfter - 1, 21 * time.Second},
 		{forgetAfter, 0},
 	} {
-		assert.Equal(t, row.want, l.timeout(last.before(-row.after)), "%v after the last close", row.after)
+		now := last.before(-row.after)
+		assert.Equal(t, row.want, l.timeout(now), "%v after the last close", row.after)
+		assert.Equal(t, row.want > 0, restsOn(l, now).Closes > 0, "what it rests on is forgotten with it")
 	}
 }
 

@@ -114,7 +114,9 @@ func WithMargin(d time.Duration) HostOption {
 // WithLearning says whether to learn a server's keep-alive timeout from its
 // closes of idle connections: that less the margin is a TTL. It needs to be
 // told at once of such closes, which works for sockets on Linux, macOS and
-// FreeBSD, and for connections of unknown kind. The default is true.
+// FreeBSD, and, below a Transport, for connections of unknown kind. Closes over
+// HTTP/2 teach nothing: there a server says which requests it has not acted on.
+// The default is true.
 func WithLearning(learn bool) HostOption {
 	return hostOption(func(p *policy) error {
 		p.learningOff = !learn

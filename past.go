@@ -71,13 +71,12 @@ func (p *Pool) forgetOneLocked() {
 // stats returns the counters, and what is known of the server.
 func (p *past) stats(policy *policy, now instant) HostStats {
 	h := HostStats{
-		Counts:  p.tally.counts(),
-		Hinted:  time.Duration(p.hint.Load()),
-		Learned: p.lessons.evidence(),
+		Counts: p.tally.counts(),
+		Hinted: time.Duration(p.hint.Load()),
 	}
 	var l lifetime
 	if !policy.learningOff {
-		l.learned = p.lessons.timeout(now)
+		l.learned, h.Learned = p.lessons.belief(now)
 		h.LearnedTimeout = l.learned
 	}
 	h.TTL = policy.effectiveTTL(l)

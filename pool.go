@@ -16,7 +16,7 @@ import (
 // the client speaks first can use it alone. It is safe for concurrent use.
 //
 // Whether an idle connection is still alive is checked when it is handed out,
-// as far as the system allows: one that the peer has closed, or on which it
+// as far as the system allows: a socket that the peer has closed, or on which it
 // has sent bytes unasked, is never handed out.
 type Pool struct {
 	config  *config
@@ -25,6 +25,7 @@ type Pool struct {
 	reaper  reaper
 	lookout lookout
 	watch   hangup.Watch
+	later   notifier // of what the watch has seen
 
 	idle    atomic.Int64  // idle connections
 	places  atomic.Int64  // open connections and dials in progress

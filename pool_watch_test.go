@@ -28,6 +28,32 @@ func TestAPeerThatHangsUpIsNoticedThoughNoRequestComes(t *testing.T) {
 	assert.Zero(t, l.pool.Stats().Open)
 }
 
+// Whatever a hook does, the watch sees on.
+func TestAHookThatTakesLongHoldsUpNoNewsOfOtherPeers(t *testing.T) {
+	told, goOn := make(chan struct{}), make(chan struct{})
+	var order []ttlpool.ConnInfo
+	done := make(chan struct{})
+	l := newLoopback(t, ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: func(i ttlpool.ConnInfo) {
+		if order = append(order, i); len(order) == 1 {
+			close(told)
+			<-goOn
+		} else {
+			close(done)
+		}
+	}}))
+	first, firstPeer := l.dial(t)
+	second, secondPeer := l.dial(t)
+	first.Release()
+	second.Release()
+	require.NoError(t, firstPeer.Close())
+	await(t, told)
+	require.NoError(t, secondPeer.Close())
+	eventually(t, func() bool { return l.pool.Stats().Open == 0 }, "both are closed, though nobody has been told of the second")
+	close(goOn)
+	await(t, done)
+	assert.Len(t, order, 2)
+}
+
 // A connection in use is its holder's: what the peer has sent before it hung up
 // can still be read.
 func TestAPeerThatHangsUpDoesNotCloseAConnectionInUse(t *testing.T) {

@@ -98,11 +98,8 @@ func (s *Stats) addHost(address string, h HostStats) {
 	if h.Hinted > 0 {
 		sum.Hinted = shorter(sum.Hinted, h.Hinted)
 	}
-	if h.LearnedTimeout > 0 {
-		sum.LearnedTimeout = shorter(sum.LearnedTimeout, h.LearnedTimeout)
-	}
-	if h.Learned.Closes > sum.Learned.Closes {
-		sum.Learned = h.Learned
+	if h.LearnedTimeout > 0 && (sum.LearnedTimeout == 0 || h.LearnedTimeout < sum.LearnedTimeout) {
+		sum.LearnedTimeout, sum.Learned = h.LearnedTimeout, h.Learned
 	}
 	s.Hosts[address] = sum
 }

@@ -11,6 +11,7 @@ import (
 // lock held, so they may call the pool; while one runs, that goroutine waits, and
 // a request that it has got a connection for, or a place among those who wait, keeps
 // that: a hook that waits for a connection itself wants a limit that leaves it one.
+// What comes of peers that hang up is told by a goroutine of its own, in order.
 // They are called concurrently. A hook that panics does so in the call that it
 // interrupts, and no connection is lost by it; one that was called by a goroutine
 // of the pool's (DialDone, TTLTooLong, and ConnClosed where a connection expires or

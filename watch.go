@@ -39,20 +39,34 @@ func (c *Conn) overheard() CloseReason {
 	return NotClosed
 }
 
-// peerClosed is called at once when the peer of a connection hangs up.
+// peerClosed is called at once when the peer of a connection hangs up, and must not
+// take long.
 func (p *Pool) peerClosed(c *Conn) {
 	now := readClocks()
 	c.hungUp.Store(true)
 	var after aftermath
 	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
 	taught := wasIdle && c.bucket.learns()
-	if taught {
-		c.bucket.lessons.note(idle, now)
+	if taught && c.bucket.lessons.note(idle, now) {
+		p.reaper.wakeWithin(0, now) // for those that are idle already
 	}
-	p.settle(&after, now)
-	if taught {
-		p.warn(c, now) // last: a hook that waits for a connection may wait for this one's place
+	p.carryOut(&after)
+	if wasIdle && p.isObserved() {
+		p.tellLater(c, after.victims, taught, now)
 	}
+}
+
+// isObserved reports whether there is anybody to tell.
+func (p *Pool) isObserved() bool { return len(p.traces) > 0 || p.config.logger != nil }
+
+// tellLater tells of connections that were closed with the one whose peer hung up.
+func (p *Pool) tellLater(c *Conn, closed []*Conn, taught bool, now instant) {
+	p.later.later(func() {
+		p.tell(&aftermath{victims: closed}, now)
+		if taught {
+			p.warn(c, now) // last: a hook that waits for a connection may wait for this one's place
+		}
+	})
 }
 
 // evictIdle closes a connection that was spoilt while it was idle, unless it has
