@@ -86,7 +86,8 @@ func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
 	assert.Zero(t, get.p4)
 	assertSafe(t, post)
 	if p.helped() {
-		assert.Equal(t, post.failed()-post.fresh, post.outcomes[reset]+post.outcomes[acknowledgedClose], "for one: %v", post.example)
+		unexplained := post.failed() - post.outcomes[reset] - post.outcomes[acknowledgedClose]
+		assert.LessOrEqual(t, unexplained, post.fresh, "for one: %v", post.example)
 	}
 	assert.Empty(t, whoKnowsNot(us, restarts.every*3/4, timeout*11/10), "what was learned has collapsed")
 	assert.Positive(t, result[1][http.MethodPost].failed(), "the aim is not good enough to prove anything")
