@@ -45,6 +45,7 @@ ServerRoot {{.Site.Dir}}
 PidFile {{.Site.Dir}}/httpd.pid
 DefaultRuntimeDir {{.Site.Dir}}
 Listen {{.Site.Address}}
+ListenBacklog 4096
 ErrorLog {{.Site.Dir}}/error.log
 ErrorLogFormat "[%{u}t] [%m:%l] [pid %P] %E: [client\ %a] %M id\ %{X-Request-Id}i"
 LogLevel notice
