@@ -85,16 +85,16 @@ func (d *Dialer) askFor(ctx context.Context, conn net.Conn, t Target) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	asking, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(asking, func() { _ = conn.Close() })
 	defer stop()
 
 	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: t.Address}, Host: t.Address, Header: header}
 	resp, err := exchangeConnect(conn, req, d.MaxHeaderBytes)
 	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
+	case asking.Err() != nil:
+		return context.Cause(asking)
 	case err != nil:
 		return err
 	}

@@ -153,7 +153,9 @@ func TestTheCallerMayRefuseTheProxysAnswer(t *testing.T) {
 	u := mustURL(t, "http://"+proxy)
 	d := Dialer{
 		Dial: dials.Dial, Protocols: onlyHTTP1, MaxHeaderBytes: 1 << 20,
-		OnProxyConnectResponse: func(_ context.Context, p *url.URL, req *http.Request, resp *http.Response) error {
+		OnProxyConnectResponse: func(ctx context.Context, p *url.URL, req *http.Request, resp *http.Response) error {
+			_, limited := ctx.Deadline()
+			assert.False(t, limited, "the proxy has a minute; the caller's hook has what the dial has")
 			assert.Same(t, u, p)
 			assert.Equal(t, "example.com:443", req.Host)
 			assert.Equal(t, 200, resp.StatusCode)
