@@ -40,12 +40,13 @@ type Conn struct {
 
 	// The rest is guarded by bucket.mu.
 
-	reused      bool          // has been given back before
+	reused      bool          // has served, or been given back by all its holders, before
 	idle        bool          // in the bucket's idle list
 	leases      int           // the rights to run an exchange that are out; idle means none
 	capacity    int           // how many of them there may be
 	answered    uint64        // which time of asking has said so
 	retired     CloseReason   // none may be added, whatever the session says, and why; NotClosed: they may
+	over        bool          // its session runs nothing any more, while leases are out
 	uses        int           // exchanges completed
 	maxUses     int           // as the server hints; 0: no limit
 	hinted      time.Duration // the server's timeout, as it hints; 0: it does not

@@ -108,21 +108,30 @@ func (b *bucket) dialForSecondTriesLocked(after *aftermath) bool {
 }
 
 // placeLocked reports whether there is a place for one more connection. If not,
-// an idle one makes way: if it could serve those who wait, nobody would wait.
+// an idle one makes way: if it could serve those who wait, nobody would wait. So
+// does one whose session is over.
 func (b *bucket) placeLocked(after *aftermath) bool {
-	limit := b.policy.maxConns
-	if limit == 0 || len(b.conns)+b.closing+len(b.dials) < limit {
+	if b.hasPlaceLocked() {
 		return true
 	}
-	if b.idle.oldest == nil || b.closing > 0 {
+	c, reason := b.idle.oldest, ClosedMadeWay
+	if c == nil {
+		c, reason = b.overLocked(), ClosedHungUp
+	}
+	if c == nil || b.closing > 0 {
 		return false
 	}
-	c := b.idle.oldest
-	b.evictLocked(c, ClosedMadeWay)
+	b.evictLocked(c, reason)
 	after.victims = append(after.victims, c)
 	b.closing++
 	c.closing = true
 	return false // not before it is closed
+}
+
+// hasPlaceLocked reports whether there may be one more connection.
+func (b *bucket) hasPlaceLocked() bool {
+	limit := b.policy.maxConns
+	return limit == 0 || len(b.conns)+b.closing+len(b.dials) < limit
 }
 
 // dialLocked begins a dial for one waiter, with its values but not its
@@ -258,4 +267,18 @@ func (b *bucket) supplant(ctx context.Context, c *Conn, reason CloseReason, afte
 		b.second.pushBack(w)
 	}
 	return w, nil
+}
+
+// dialBeside begins a dial for one request, as supplant does, but takes no
+// connection's place; nil means that there is none to take.
+func (b *bucket) dialBeside(ctx context.Context, after *aftermath) *waiter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || !b.hasPlaceLocked() {
+		return nil
+	}
+	w := newWaiter(ctx, demand{})
+	b.dialLocked(w, after)
+	b.pool.places.Add(1)
+	return w
 }

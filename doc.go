@@ -66,7 +66,8 @@
 //   - P3: Neither TTL nor maximum age touches a request in flight, however long
 //     its response takes, nor a connection that was upgraded.
 //   - P4: A request goes on the wire at most twice, and the second time on a
-//     connection dialled for it.
+//     connection dialled for it. Only a stream of HTTP/2 that the server refused may
+//     follow on one that there is.
 //   - P5: A request that the server may have acted on is sent again only if it
 //     is idempotent or its sender said that it is.
 //   - P6: A response belongs to its request: a connection that holds bytes

@@ -41,6 +41,7 @@ type ExchangeError struct {
 	Conn ConnInfo
 	// Stale is true if the connection had served before and failed without a
 	// byte of a response: the peer has most likely closed it while it was idle.
+	// A stream of HTTP/2 that fails alone is not stale.
 	Stale bool
 	// Written and Read count the bytes of this exchange alone, and Acknowledged
 	// those that the peer's kernel had acknowledged when it failed (on the wire,

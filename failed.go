@@ -38,7 +38,7 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 	}
 	return &failedExchange{
 		failure: failure{
-			reused:     l.reused || info.Uses > 0, // or other streams have ended well meanwhile
+			reused:     l.conn.bucket.hasServed(l.conn),
 			second:     second,
 			own:        isFault || cancelled || closed || errors.Is(err, h1.ErrHeaderTimeout),
 			timedOut:   isTimeout(err) && !isBlackHole(err),

@@ -183,7 +183,7 @@ func (f *flight) recorder(l lease) *replay.Body {
 }
 
 // tryAgain sends the request on a connection that takes the place of the one
-// that failed it.
+// that failed it, or as another stream.
 func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, error) {
 	if err := f.rewind(); err != nil {
 		failed.countLost()
@@ -192,7 +192,7 @@ func (f *flight) tryAgain(dead *Conn, failed *failedExchange) (*http.Response, e
 	}
 	req := f.unsent
 	f.held = nil
-	l, err := f.transport.pool.replace(req.Context(), dead, failed.closeReason(), readClocks())
+	l, err := f.anotherTurn(failed)
 	if err != nil {
 		failed.countLost()
 		closeBody(req)

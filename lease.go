@@ -6,7 +6,7 @@ import "time"
 // has several at once, each knows its own beginning.
 type lease struct {
 	conn    *Conn
-	reused  bool          // the connection had been given back before
+	reused  bool          // the connection had been given back before, or others are using it
 	wasIdle bool          // it was idle just before
 	idle    time.Duration // for how long, if it was
 	rank    int           // how many there were then, this one included; more than one: others were using it
@@ -26,6 +26,15 @@ func (b *bucket) leaseLocked(c *Conn, now instant) lease {
 	}
 	c.readBefore = c.read.Load()
 	return l
+}
+
+// hasServed reports whether a connection is not fresh any more: an exchange has ended
+// well on it, of whichever of those who share it, or it has been idle. Only then
+// can what fails on it be no fault of the request.
+func (b *bucket) hasServed(c *Conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return c.reused
 }
 
 // unfit reports whether a reused connection cannot be used after all, and why it

@@ -339,7 +339,29 @@ func (p *Pool) replace(ctx context.Context, c *Conn, reason CloseReason, now ins
 	if err != nil {
 		return lease{}, err
 	}
-	fresh, err := p.wait(ctx, c.bucket, w, now)
+	return p.awaitOwn(ctx, c.bucket, w, now)
+}
+
+// elsewhere gives back a lease for which there is no room on its connection, and
+// returns another for the same request, which will not be sent once more. It is of
+// a new connection, if there may be one more: those who come first to a session are
+// not too many for it.
+func (p *Pool) elsewhere(ctx context.Context, c *Conn, now instant) (lease, error) {
+	var after aftermath
+	w := c.bucket.dialBeside(ctx, &after)
+	if w == nil {
+		return p.acquireInstead(ctx, demand{key: c.bucket.key, strict: true, begun: now}, now, c, NotClosed)
+	}
+	if p.giveBack(c, now, nil, &after) {
+		after.kept = c
+	}
+	p.settleFor(&turn{waiter: w, bucket: c.bucket}, &after, now)
+	return p.awaitOwn(ctx, c.bucket, w, now)
+}
+
+// awaitOwn waits for a connection that is dialled for a second try.
+func (p *Pool) awaitOwn(ctx context.Context, b *bucket, w *waiter, now instant) (lease, error) {
+	fresh, err := p.wait(ctx, b, w, now)
 	if err != nil {
 		return lease{}, err
 	}

@@ -31,12 +31,12 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 	if b.draining {
 		defer b.stopSpareDialsLocked(after) // nobody else will come for what a waiter leaves behind
 	}
-	c.reused = true
 	if served != nil {
 		c.uses++
 		c.idleSince = served.arrived
 	}
 	c.leases--
+	c.reused = c.reused || served != nil || c.leases == 0
 	if c.leases > 0 {
 		b.serveWaitersLocked(c, now)
 		return putAway, 0

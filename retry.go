@@ -12,8 +12,10 @@ type failure struct {
 	own        bool  // cancelled, too late, the request's own fault, or the pool was closed
 	timedOut   bool  // the connection said so
 	sent       int64 // bytes the connection has accepted; unknown: not zero
-	received   int64
-	unseen     bool // the server has certainly not acted on it
+	received   int64 // bytes of a response; unknown: negative
+	begun      bool  // a response had begun, of which the bytes are not known
+	alone      bool  // only this stream of its connection has failed
+	unseen     bool  // the server has certainly not acted on it
 	idempotent bool
 	replayable bool // the body, if any, can be sent again from its beginning
 	method     string
@@ -22,7 +24,12 @@ type failure struct {
 // stale reports whether the connection had died while it was idle, as far as
 // can be told.
 func (f *failure) stale() bool {
-	return f.reused && !f.own && !f.timedOut && (f.received <= 0 || f.unseen)
+	return f.reused && !f.own && !f.timedOut && !f.alone && (!f.answered() || f.unseen)
+}
+
+// answered reports whether some of a response had come.
+func (f *failure) answered() bool {
+	return f.begun || f.received > 0
 }
 
 // notRetried says why a request is not sent again, or nothing if it is: the
@@ -44,9 +51,11 @@ func (f *failure) notRetried() string {
 		return ""
 	case f.unseen:
 		return "the body cannot be sent again"
+	case f.alone:
+		return "only its stream has failed, and not the connection"
 	case !f.reused:
 		return "the connection was fresh"
-	case f.received > 0:
+	case f.answered():
 		return "part of a response had arrived"
 	case f.sent != 0 && !f.idempotent:
 		return f.method + " is not idempotent"

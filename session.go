@@ -66,6 +66,10 @@ func (b *bucket) setCapacity(c *Conn, capacity int, turn uint64, now instant, af
 	if b.draining {
 		defer b.stopSpareDialsLocked(after)
 	}
+	if capacity == 0 && c.leases > 0 && !c.over {
+		c.over = true
+		defer b.dialForWaitersLocked(after) // in its place
+	}
 	if c.closed != NotClosed || c.retired != NotClosed {
 		return c.leases, 0
 	}
@@ -110,6 +114,20 @@ func (b *bucket) serveWaitersLocked(c *Conn, now instant) {
 	for b.waiters.first != nil && c.leases > 0 && b.sharableLocked(c, now) {
 		b.grantLocked(b.waiters.first, grant{lease: b.leaseLocked(c, now)})
 	}
+}
+
+// overLocked finds a connection whose session is over, though somebody has a
+// response on it that he does not read: it has no right to its place.
+func (b *bucket) overLocked() *Conn {
+	if !b.sessions {
+		return nil
+	}
+	for c := range b.conns {
+		if c.over {
+			return c
+		}
+	}
+	return nil
 }
 
 // sharableLocked reports whether one more exchange may begin on a connection

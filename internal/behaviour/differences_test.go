@@ -53,7 +53,26 @@ var secondTries = []behaviour{
 	{name: "DELETE is sent again by ttlpool only", modes: overHTTP1, run: theyFail("DELETE", noBody, nil)},
 	{name: "a stream is recorded and sent again by ttlpool only", modes: overHTTP1,
 		run: theyFail("POST", streamed, http.Header{"Idempotency-Key": {"1"}})},
-	{name: "a GET on an HTTP/2 connection that has died is sent again by ttlpool only", modes: overHTTP2, run: theyFail("GET", noBody, nil)},
+	{name: "a GET on an HTTP/2 connection that has died is sent again by ttlpool only", modes: overHTTP2,
+		run: func(t *testing.T, e *env) {
+			url := e.serveH2(func(p *h2Peer) {
+				if p.index == 0 {
+					p.request().answer(200, "first")
+					p.request()
+					return
+				}
+				p.answerAll("second")
+			})
+			client := e.client()
+			e.get(client, url)
+			resp, err := client.Do(e.request("GET", url, nil))
+			if !e.ours {
+				assert.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, "second", e.readAll(resp).body)
+		}},
 	{name: "http.Transport tries one stale connection after the other, ttlpool a new one at once", modes: overHTTP1,
 		run: func(t *testing.T, e *env) {
 			var (

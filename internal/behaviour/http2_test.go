@@ -207,16 +207,26 @@ var streams = []behaviour{
 		assert.Equal(t, "second", e.get(client, url).body)
 	}},
 	{name: "a stream that the server breaks off is not sent again", modes: overHTTP2, run: func(t *testing.T, e *env) {
-		var requests atomic.Int32
+		var broken, conns atomic.Int32
 		url := e.serveH2(func(p *h2Peer) {
+			conns.Add(1)
 			for s := p.request(); s != nil; s = p.request() {
-				requests.Add(1)
-				s.reset(xhttp2.ErrCodeInternal)
+				if s.path == "/broken" {
+					broken.Add(1)
+					s.reset(xhttp2.ErrCodeInternal)
+					continue
+				}
+				s.answer(200, "")
 			}
 		})
-		err := e.fail(e.client(), e.request("POST", url, nil))
-		assert.ErrorContains(t, err, "INTERNAL_ERROR")
-		assert.EqualValues(t, 1, requests.Load())
+		client := e.client()
+		for n, method := range []string{"POST", "GET", "PUT"} {
+			e.get(client, url)
+			err := e.fail(client, e.request(method, url+"/broken", nil))
+			assert.ErrorContains(t, err, "INTERNAL_ERROR")
+			assert.EqualValues(t, n+1, broken.Load())
+		}
+		assert.EqualValues(t, 1, conns.Load())
 	}},
 	{name: "a stream that ends within its body is an error", modes: overHTTP2, run: func(t *testing.T, e *env) {
 		url := e.serveH2(func(p *h2Peer) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -96,8 +97,49 @@ func (c *Conn) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.client.RoundTrip(req)
 }
 
+// Reserve keeps room for one more exchange, the next, if there is room.
+func (c *Conn) Reserve() bool { return c.client.Reserve() == nil }
+
 // Close closes the connection; exchanges that run fail.
 func (c *Conn) Close() error { return c.client.Close() }
+
+// Scope says what an error of an exchange has ended.
+type Scope int
+
+const (
+	// OfConnection: the connection is dead, or takes no more exchanges.
+	OfConnection Scope = iota
+	// OfStream: this exchange alone, because the server has reset its stream, or
+	// has broken the protocol in it.
+	OfStream
+	// OfRequest: this exchange alone, by the request's own fault or its sender's
+	// will.
+	OfRequest
+)
+
+// ScopeOf returns what an error of RoundTrip has ended. net/http marks a
+// connection closed before it fails the exchanges on it. What it returns while one
+// lives is no failure of the connection, except where that is given up, and lives
+// on for those that run: after a GOAWAY, and when the peer has reset a stream for
+// an error in the protocol, which says that the two ends no longer understand each
+// other.
+func (c *Conn) ScopeOf(err error) Scope {
+	var stream streamError
+	switch {
+	case errors.As(err, &stream):
+		if stream.Code == protocolError && stream.fromPeer() {
+			return OfConnection
+		}
+		return OfStream
+	case c.client.Err() != nil || says(err, goAway, goAwayFirst, notUsable):
+		return OfConnection
+	}
+	return OfRequest
+}
+
+// Broken reports whether an error says that what the server has sent is not
+// HTTP/2.
+func Broken(err error) bool { return says(err, broken) }
 
 // Unprocessed reports whether an error says that the server has not acted on
 // the request: it refused the stream (RFC 9113, 8.7), or sent a GOAWAY whose
@@ -107,15 +149,28 @@ func Unprocessed(err error) bool {
 	if errors.As(err, &stream) {
 		return stream.Code == refusedStream
 	}
-	// net/http keeps these to itself; the test of this function would notice
-	// if their text changed.
-	text := err.Error()
-	return strings.Contains(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
-		strings.Contains(text, "http2: client conn not usable")
+	return says(err, goAway, notUsable)
 }
 
-// refusedStream is REFUSED_STREAM (RFC 9113, 7).
-const refusedStream = 0x7
+// net/http keeps these errors to itself; the tests would notice if their text
+// changed.
+const (
+	goAway      = "http2: Transport received Server's graceful shutdown GOAWAY"
+	goAwayFirst = "http2: Transport received GOAWAY from server" // with an error, to the first request
+	notUsable   = "http2: client conn not usable"
+	broken      = "connection error: "
+	fromPeer    = "received from peer"
+)
+
+func says(err error, texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(err.Error(), text) })
+}
+
+// Error codes (RFC 9113, 7).
+const (
+	protocolError = 0x1
+	refusedStream = 0x7
+)
 
 // streamError is what net/http's own error of the same shape converts to.
 type streamError struct {
@@ -125,3 +180,6 @@ type streamError struct {
 }
 
 func (e streamError) Error() string { return "stream error" }
+
+// fromPeer reports whether the error came over the wire, and was not found here.
+func (e streamError) fromPeer() bool { return e.Cause != nil && e.Cause.Error() == fromPeer }
