@@ -27,10 +27,12 @@ func (f *flight) stream(session *h2.Conn, l lease, req *http.Request, second boo
 	f.held = nil
 	resp.Request = f.original
 	stream := &streamBody{source: resp.Body, flight: f, conn: l.conn}
-	if resp.Body == http.NoBody {
+	if isEmpty(req, resp) {
 		stream.end()
+		resp.Body = emptyBody{resp.Body}
 		return resp, nil
 	}
+	stream.endWith(f.request.Context())
 	resp.Body = stream
 	return resp, nil
 }
@@ -85,19 +87,46 @@ func (b faultyBody) Read(p []byte) (int, error) {
 // unknownBytes stands for the size of an exchange that was not counted.
 const unknownBytes = -1
 
+// isEmpty reports whether a response has no body, so that nobody need read or
+// close it. The end of its stream may come later, and bring trailers: where these
+// are announced, there is something to read. What net/http returns for such a body
+// is not http.NoBody over HTTP/2.
+func isEmpty(req *http.Request, resp *http.Response) bool {
+	return req.Method == http.MethodHead ||
+		resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified ||
+		resp.ContentLength == 0 && len(resp.Trailer) == 0
+}
+
+// emptyBody is the body of a response that has none. Its stream may last a little
+// longer.
+type emptyBody struct{ source io.Closer }
+
+func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (b emptyBody) Close() error { return b.source.Close() }
+
 // streamBody is the body of a response in HTTP/2.
 type streamBody struct {
 	source io.ReadCloser
 	flight *flight
 	conn   *Conn
 	once   sync.Once
+	unwind func() bool // stops waiting for the context's end; nil: it has none
+}
+
+// endWith makes the end of a context end the stream, as it does for net/http,
+// though nobody may read or close the body any more.
+func (b *streamBody) endWith(ctx context.Context) {
+	if ctx.Done() != nil {
+		b.unwind = context.AfterFunc(ctx, b.end)
+	}
 }
 
 func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	if err != nil {
 		err = causeOf(b.flight.request.Context(), h1.Unmarked(err))
-		b.end()
+		b.settle()
 	}
 	return n, err
 }
@@ -114,8 +143,16 @@ func causeOf(ctx context.Context, err error) error {
 // Close ends the stream; the connection goes on.
 func (b *streamBody) Close() error {
 	err := b.source.Close()
-	b.end()
+	b.settle()
 	return err
+}
+
+// settle is end for the body's reader, who comes when endWith has returned.
+func (b *streamBody) settle() {
+	if b.unwind != nil {
+		b.unwind()
+	}
+	b.end()
 }
 
 func (b *streamBody) end() {

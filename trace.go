@@ -14,8 +14,9 @@ import (
 // What comes of peers that hang up is told by a goroutine of its own, in order.
 // They are called concurrently. A hook that panics does so in the call that it
 // interrupts, and no connection is lost by it; one that was called by a goroutine
-// of the pool's (DialDone, TTLTooLong, and ConnClosed where a connection expires or
-// its peer hangs up) ends the program.
+// of the pool's (DialDone, TTLTooLong, ConnClosed where a connection expires or
+// its peer hangs up, and what follows when a context ends with the body of a response
+// over HTTP/2 still open) ends the program.
 type Trace struct {
 	// DialDone is called after each dial. On success err is nil.
 	DialDone func(address string, took time.Duration, err error)
