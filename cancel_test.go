@@ -320,6 +320,36 @@ func TestP8CancellationIsPromptOnSockets(t *testing.T) {
 	}
 }
 
+// Who has forgotten a response may have ended its context all the same.
+func TestP8AResponseThatIsNeitherReadNorClosedIsGivenUpWithItsContext(t *testing.T) {
+	for _, end := range append(endings(), clientTimeout(time.Minute)) {
+		t.Run(end.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, heard := newMemNet(), make(chan struct{})
+				server := startRaw(t, network.Listen("hub.test:80"), func(c *rawConn) {
+					c.next()
+					c.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+					c.awaitEnd()
+					close(heard)
+				})
+				tr := newTransport(t, over(network), ttlpool.WithMaxConnsPerHost(1))
+				request := end.arm(t, tr, newRequest(t, t.Context(), "GET", server.url(), nil))
+				resp, err := request.do(request.req)
+				require.NoError(t, err)
+				request.finish()
+				<-heard
+				synctest.Wait()
+				assertClosed(t, tr, ttlpool.ClosedFailed, 1)
+				assert.Zero(t, tr.Stats().Open)
+				assert.NoError(t, tr.Shutdown(t.Context()))
+				_, err = io.ReadAll(resp.Body)
+				request.check(err)
+				assert.NoError(t, resp.Body.Close())
+			})
+		})
+	}
+}
+
 func TestP8CloseEndsRequestsAtEveryStage(t *testing.T) {
 	stageIdentityOnce.Do(func() { stageIdentity, _ = identity(t) })
 	for _, st := range stages() {

@@ -81,8 +81,9 @@ func (x *exchange) answeredWithin(limit time.Duration) bool {
 
 // Answered completes the response and takes in the server's hint. This is the
 // last time at which the connection is surely still ours: a response without a
-// body gives it back before Do returns.
+// body gives it back before Do returns, and the end of the context does at any time.
 func (x *exchange) Answered(resp *http.Response) {
+	x.flight.held = nil
 	resp.Request = x.flight.original
 	resp.TLS = x.lease.conn.tlsState()
 	pool := x.flight.transport.pool
@@ -105,7 +106,6 @@ var reasonFor = [...]CloseReason{
 // else's, whatever a hook does that is told of it.
 func (x *exchange) Ended(outcome h1.Outcome) {
 	defer x.flight.finish()
-	x.flight.held = nil
 	pool, now := x.flight.transport.pool, readClocks()
 	if outcome == h1.Reusable {
 		x.flight.tracePutIdle(pool.release(x.lease.conn, now, true))

@@ -47,6 +47,19 @@ var laterCancellations = []behaviour{
 		cancel()
 		assert.ErrorIs(t, receive(t, "the end of the read", ended), context.Canceled)
 	}},
+	{name: "the server learns of it though nobody reads or closes the body", run: func(t *testing.T, e *env) {
+		gone := newLatch()
+		s := e.serve(func(w http.ResponseWriter, r *http.Request) {
+			flush(w)
+			<-r.Context().Done()
+			gone.set()
+		})
+		ctx, cancel := context.WithCancel(e.ctx)
+		defer cancel()
+		e.open(e.client(), e.request("GET", s.URL, nil).WithContext(ctx))
+		cancel()
+		receive(t, "the handler's end", gone.done)
+	}},
 	{name: "after the end it does no harm", run: func(t *testing.T, e *env) {
 		s := e.serve(tellsConn)
 		client := e.client()

@@ -209,6 +209,18 @@ var cancellations = []exchange{
 		want:   broken(200, "hello", deadline),
 	},
 	{
+		name:   "a caller who cancels and forgets the body",
+		server: answer(tenBytesToCome+"hello").then(hearEnd, tell("the end is heard")),
+		use:    []act{cancelsItself, awaits("the end is heard")},
+		want:   ended(200, ""),
+	},
+	{
+		name:   "a caller who cancels still gets what has come",
+		server: answer(tenBytesToCome+"hello").then(hearEnd, tell("the end is heard")),
+		use:    []act{cancelsItself, awaits("the end is heard"), readRest},
+		want:   broken(200, "hello", canceled),
+	},
+	{
 		name:   "a caller who cancels and closes the body",
 		server: answer(tenBytesToCome + "hello").then(await(finished)),
 		use:    []act{read(5), cancelsItself, closeBody},

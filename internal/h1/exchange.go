@@ -92,7 +92,8 @@ type Owner interface {
 	Answered(*http.Response)
 
 	// Ended is called once for an exchange whose Do has succeeded, when its
-	// response has ended, which may be before Do returns.
+	// response has ended, which may be before Do returns, or was broken off: then
+	// it is called from a goroutine that is not the caller's.
 	Ended(Outcome)
 }
 
@@ -127,13 +128,15 @@ type Exchange struct {
 
 	headerTimer *time.Timer
 	unwatch     func() bool
+	response    responseBody
 
 	// mu guards the rest. Under it only deadlines are set, which does not block.
-	mu       sync.Mutex
-	finished bool  // nothing can be interrupted any more
-	headDone bool  // the response's head has arrived
-	cause    error // of the first interruption
-	response responseBody
+	mu        sync.Mutex
+	finished  bool          // nothing can be interrupted any more
+	headDone  bool          // the response's head has arrived
+	handedOut bool          // the response is the caller's, with its body
+	cause     error         // of the first interruption
+	brokenOff chan struct{} // closed when breakOff has told the owner; nil: it does not
 }
 
 // Do sends the request and returns the response, whose body must be read or
@@ -155,7 +158,7 @@ func (x *Exchange) Do(req *http.Request) (*http.Response, error) {
 	x.in = x.Settings.getReader(x)
 	inline := x.prepareBody()
 	if ctx := req.Context(); ctx.Done() != nil {
-		x.unwatch = context.AfterFunc(ctx, func() { x.interrupt(context.Cause(ctx)) })
+		x.unwatch = context.AfterFunc(ctx, func() { x.breakOff(context.Cause(ctx)) })
 	}
 	if inline && !x.MayBlock {
 		x.writeRequest()
@@ -211,6 +214,23 @@ func (x *Exchange) interruptLocked(cause error) (first bool) {
 }
 
 var longAgo = time.Unix(1, 0)
+
+// breakOff is an interruption that leaves nothing to the caller, who may have
+// forgotten a response that is out: its connection is given up. What has come can
+// still be read, as with http.Transport.
+func (x *Exchange) breakOff(cause error) {
+	x.mu.Lock()
+	out := x.interruptLocked(cause) && x.handedOut
+	if out {
+		x.brokenOff = make(chan struct{})
+	}
+	x.mu.Unlock()
+	if out {
+		defer close(x.brokenOff)
+		_ = x.finish()
+		x.release(Failed)
+	}
+}
 
 // interruption returns the cause of the first interruption, or nil.
 func (x *Exchange) interruption() error {
@@ -286,6 +306,15 @@ func (x *Exchange) end(outcome Outcome) {
 	}
 	x.Settings.putReader(x.in)
 	x.in = nil
+	if x.brokenOff != nil {
+		<-x.brokenOff // so that after the Read that fails the connection is given up
+		return
+	}
+	x.release(outcome)
+}
+
+// release tells the owner of the end.
+func (x *Exchange) release(outcome Outcome) {
 	x.Owner.Ended(outcome) // closes the connection, unless it is reusable
 	if outcome != Reusable && x.body != nil {
 		x.body.abort()

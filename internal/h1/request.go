@@ -74,7 +74,7 @@ func (x *Exchange) writeRequest() {
 	case x.connErr != nil:
 		x.expectHead(writeGrace, x.connErr)
 	default:
-		x.interrupt(x.requestError(err))
+		x.breakOff(x.requestError(err))
 	}
 }
 

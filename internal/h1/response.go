@@ -32,8 +32,13 @@ func (x *Exchange) receive() (*http.Response, error) {
 	if x.body == nil || x.body.permission == nil {
 		x.letWriterEnd() // it may be about to say that the request was at fault
 	}
+	return resp, x.deliver(resp)
+}
+
+// deliver makes the response the caller's, unless an interruption comes before.
+func (x *Exchange) deliver(resp *http.Response) error {
 	if cause := x.interruption(); cause != nil {
-		return nil, cause
+		return cause
 	}
 	x.Owner.Answered(resp)
 	x.decideContinue(resp)
@@ -46,8 +51,21 @@ func (x *Exchange) receive() (*http.Response, error) {
 		x.response = responseBody{x: x, resp: resp, source: resp.Body}
 		resp.Body = &x.response
 		x.decompress(resp)
+		x.handOut()
 	}
-	return resp, nil
+	return nil
+}
+
+// handOut says that the body is the caller's now. If an interruption has come just
+// before, it has found no response to break off.
+func (x *Exchange) handOut() {
+	x.mu.Lock()
+	late := x.cause
+	x.handedOut = late == nil
+	x.mu.Unlock()
+	if late != nil {
+		x.response.endAt(Unmarked(late), Failed)
+	}
 }
 
 // answeredTwice reports whether another response follows at once: the one that
