@@ -33,6 +33,12 @@ var connects = []exchange{
 		want:   ended(200, "welcome").sending(connectHead),
 	},
 	{
+		name:   "a tunnel of a length whose first words are those of a response, on a connection used before",
+		method: "CONNECT", request: bare, warm: 1,
+		server: script{readHead, send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" + hello), finishes},
+		want:   ended(200, ""),
+	},
+	{
 		name:   "a tunnel to the host that the request names",
 		method: "CONNECT", request: func(r *http.Request) { bare(r); r.Host = "elsewhere.example:443" },
 		server: script{readHead, send(tunnel), finishes},

@@ -161,4 +161,10 @@ var upgrades = []exchange{
 		use:    []act{say("ping"), readRest, closeBody},
 		want:   ended(101, "pong"),
 	},
+	{
+		name:   "a protocol whose first words are those of a response, on a connection used before",
+		header: wantsEcho, warm: 1,
+		server: script{readHead, send(switching + hello), finishes},
+		want:   ended(101, hello),
+	},
 }

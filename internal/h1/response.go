@@ -26,7 +26,7 @@ func (x *Exchange) receive() (*http.Response, error) {
 		return nil, err
 	}
 	x.in.limited = false
-	if x.Reused && x.answeredTwice(resp) {
+	if x.Reused && !x.leavesHTTP(resp) && x.answeredTwice(resp) {
 		return nil, ErrPremature
 	}
 	if x.body == nil || x.body.permission == nil {
@@ -66,6 +66,13 @@ func (x *Exchange) handOut() {
 	if late != nil {
 		x.response.endAt(Unmarked(late), Failed)
 	}
+}
+
+// leavesHTTP reports whether what follows the head is of another protocol, which
+// may look like anything.
+func (x *Exchange) leavesHTTP(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusSwitchingProtocols ||
+		x.req.Method == http.MethodConnect && resp.StatusCode >= 200 && resp.StatusCode < 300
 }
 
 // answeredTwice reports whether another response follows at once: the one that
