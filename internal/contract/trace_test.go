@@ -127,6 +127,14 @@ var traces = []exchange{
 			"WroteHeaderField Expect: 100-continue", "Wait100Continue", "Got100Continue", "Got1xxResponse 100")...),
 	},
 	{
+		name:  "every event of a POST that is told to go on three times",
+		trace: noteEverything, warm: 1, method: "POST", body: sized("hello"), header: expectContinue, base: patient,
+		server: script{readHead, send(goAhead + goAhead), readBody, send(goAhead + hello)}, use: readAllSorted,
+		want: kept(200, "hello").noting(events(gotConn(true), "WroteHeaderField Content-Length: 5",
+			"WroteHeaderField Expect: 100-continue", "Wait100Continue", "Got100Continue",
+			"Got1xxResponse 100", "Got1xxResponse 100", "Got1xxResponse 100")...),
+	},
+	{
 		name:  "every event of a POST whose 100 comes before the write of its head returns",
 		trace: tellsWhen100IsRead, modes: []mode{plain}, dial: lingersUntil(readThe100),
 		method: "POST", body: sized("hello"), header: expectContinue, base: patient,

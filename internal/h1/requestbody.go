@@ -159,6 +159,7 @@ type continuation struct {
 	once    sync.Once // the decision
 	decided chan struct{}
 	send    bool // read after decided is closed
+	got     bool // "100 Continue" has come, for the caller of Do only
 }
 
 func (c *continuation) decide(send bool) {

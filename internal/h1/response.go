@@ -141,10 +141,12 @@ func informational(resp *http.Response) bool {
 	return resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols
 }
 
+// gotContinue lets the body go, and tells of it once, however often the server says so.
 func (x *Exchange) gotContinue() {
-	if x.body == nil || x.body.permission == nil {
+	if x.body == nil || x.body.permission == nil || x.body.permission.got {
 		return
 	}
+	x.body.permission.got = true
 	if x.trace != nil && x.trace.Got100Continue != nil {
 		x.trace.Got100Continue()
 	}
