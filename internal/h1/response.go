@@ -37,13 +37,18 @@ func (x *Exchange) receive() (*http.Response, error) {
 
 // deliver makes the response the caller's, unless an interruption comes before.
 func (x *Exchange) deliver(resp *http.Response) error {
-	if cause := x.interruption(); cause != nil {
+	switches := resp.StatusCode == http.StatusSwitchingProtocols && switchesProtocol(resp.Header)
+	cause := x.interruption()
+	if switches {
+		cause = x.finish() // the request's context does not concern the new protocol
+	}
+	if cause != nil {
 		return cause
 	}
 	x.Owner.Answered(resp)
 	x.decideContinue(resp)
 	switch {
-	case resp.StatusCode == http.StatusSwitchingProtocols && switchesProtocol(resp.Header):
+	case switches:
 		resp.Body = x.upgrade()
 	case x.req.Method == http.MethodHead || resp.ContentLength == 0:
 		x.end(x.outcome(resp)) // first, so that the next request finds the connection
@@ -243,11 +248,9 @@ func (b *responseBody) endAt(err error, outcome Outcome) {
 }
 
 // upgrade hands the connection over to the caller, after "101 Switching
-// Protocols": the body reads from it and writes to it until it is closed. The
-// request's context no longer concerns it.
+// Protocols": the body reads from it and writes to it until it is closed. What is
+// left of the request's body goes out all the same, as with http.Transport.
 func (x *Exchange) upgrade() io.ReadCloser {
-	_ = x.finishedWriting()
-	_ = x.finish()
 	early, _ := x.in.buf.Peek(x.in.buf.Buffered())
 	u := &upgraded{x: x, early: bytes.NewReader(bytes.Clone(early))}
 	x.Settings.putReader(x.in)
@@ -286,7 +289,7 @@ func (u *upgraded) CloseWrite() error {
 }
 
 func (u *upgraded) Close() error {
-	u.once.Do(func() { u.x.Owner.Ended(NotKept) })
+	u.once.Do(func() { u.x.release(NotKept) })
 	return nil
 }
 
