@@ -114,16 +114,16 @@ func (x *Exchange) requestError(err error) error {
 	return &RequestError{err}
 }
 
-// addHeaders adds what the caller left to us.
+// addHeaders adds what the caller left to us, sorted by name as http.Transport does.
 func (x *Exchange) addHeaders(w *writer) {
 	if x.asksForGzip() {
 		w.extra = append(w.extra, field{"Accept-Encoding", "gzip"})
 	}
-	if x.ProxyAuthorization != "" {
-		w.extra = append(w.extra, field{"Proxy-Authorization", x.ProxyAuthorization})
-	}
 	if x.Settings.NoKeepAlive && !wantsClose(x.req) && !switchesProtocol(x.req.Header) {
 		w.extra = append(w.extra, field{"Connection", "close"})
+	}
+	if x.ProxyAuthorization != "" {
+		w.extra = append(w.extra, field{"Proxy-Authorization", x.ProxyAuthorization})
 	}
 }
 
