@@ -3,11 +3,11 @@
 // plain requests; what is here is the order of events between them, and who may
 // interrupt whom.
 //
-// Goroutines: the caller of Do writes a request without a body, or with a
-// small one in memory, and then reads the response. Any other body gets a
-// second goroutine, because the server may answer before it has read it all. That
-// does not outlive the exchange, unless the caller's own Read hangs. The caller of
-// Do reads nothing before it begins to write, and may send the head for it.
+// Goroutines: the caller of Do writes a request that is short and without a body, or
+// with one in memory, and then reads the response. Any other gets a second
+// goroutine, because the server may answer before it has read it all. That does not
+// outlive the exchange, unless the caller's own Read hangs. The caller of Do reads
+// nothing before it begins to write, and may send the head for it.
 package h1
 
 import (

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// inlineLimit is the size up to which a body in memory is written by the
-	// caller's goroutine: little enough for a socket's buffer, so that a server
+	// inlineLimit is the size up to which a request, head and body, is written by
+	// the caller's goroutine: little enough for a socket's buffer, so that a server
 	// that answers without reading it does not stop us.
 	inlineLimit = 16 << 10
 
@@ -35,16 +35,16 @@ const (
 	reuseGrace = 50 * time.Millisecond
 )
 
-// prepareBody decides how the request's body will be written: inline means by
-// the caller's goroutine.
+// prepareBody decides how the request will be written, with its body: inline means
+// by the caller's goroutine.
 func (x *Exchange) prepareBody() (inline bool) {
 	body := x.req.Body
 	if body == nil || body == http.NoBody {
-		return true
+		return isShort(x.req)
 	}
 	expects := x.Settings.ContinueTimeout > 0 &&
 		httpguts.HeaderValuesContainsToken(x.req.Header["Expect"], "100-continue")
-	if !expects && x.req.ContentLength > 0 && x.req.ContentLength <= inlineLimit && inMemory(body) {
+	if !expects && x.req.ContentLength > 0 && inMemory(body) && isShort(x.req) {
 		return true
 	}
 	x.body = &requestBody{source: body}
@@ -54,6 +54,19 @@ func (x *Exchange) prepareBody() (inline bool) {
 		x.body.hold = x.newHold()
 	}
 	return false
+}
+
+// isShort reports whether a request is within the limit, by its body and by what its
+// caller can make long of the head.
+func isShort(req *http.Request) bool {
+	left := inlineLimit - req.ContentLength
+	left -= int64(len(req.URL.Opaque) + len(req.URL.Path) + len(req.URL.RawQuery))
+	for name, values := range req.Header {
+		for _, value := range values {
+			left -= int64(len(name) + len(": ") + len(value) + len(crlf))
+		}
+	}
+	return left >= 0
 }
 
 // writeRequest writes the request and sees to what follows.
