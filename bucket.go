@@ -39,12 +39,13 @@ type bucket struct {
 	second  waiterQueue // second tries that wait for a place: nothing but a connection dialled for them will do
 	closing int         // connections that are being closed, and hold their places
 
-	hinted   bool // some connection has a timeout of its own
-	sessions bool // connections of this key have turned out to have sessions
-	keepNone bool // CloseIdle was called, and no request has come since
-	draining bool // Shutdown was called: no new requests
-	closed   bool // Close was called
-	dropped  bool // no longer known to the pool: look it up again
+	hinted   bool          // some connection has a timeout of its own
+	farthest time.Duration // the longest round trip that any connection has had
+	sessions bool          // connections of this key have turned out to have sessions
+	keepNone bool          // CloseIdle was called, and no request has come since
+	draining bool          // Shutdown was called: no new requests
+	closed   bool          // Close was called
+	dropped  bool          // no longer known to the pool: look it up again
 }
 
 func newBucket(p *Pool, k key) *bucket {
@@ -73,15 +74,7 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, af
 	if c := b.shareLocked(now); c != nil {
 		return b.leaseLocked(c, now), nil, true
 	}
-	for c := b.idle.newest; c != nil; c = b.idle.newest {
-		life := c.lifetimeLocked(now)
-		if reason := b.policy.expired(life, now); reason != NotClosed {
-			b.discardLocked(c, reason, after)
-			continue
-		}
-		if b.policy.tooOldFor(d.strict, life, now) {
-			break // and so are the others, which have been idle longer
-		}
+	if c := b.fitLocked(d.strict, now, after); c != nil {
 		return b.leaseLocked(c, now), nil, true
 	}
 	w = newWaiter(ctx, d)
@@ -92,6 +85,44 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, af
 	}
 	b.dialForWaitersLocked(after)
 	return lease{}, w, true
+}
+
+// fitLocked finds the connection used last of those that are idle and fit, and
+// discards what has expired on the way.
+func (b *bucket) fitLocked(strict bool, now instant, after *aftermath) *Conn {
+	for c := b.idle.newest; c != nil; {
+		older := c.older
+		life := c.lifetimeLocked(now)
+		if reason := b.policy.expired(life, now); reason != NotClosed {
+			b.discardLocked(c, reason, after)
+		} else if !b.policy.tooOldFor(strict, life, now) {
+			return c
+		} else if b.evenLocked(now) {
+			break // so are the others, which have been idle longer
+		}
+		c = older
+	}
+	return nil
+}
+
+// evenLocked reports whether all connections have the same effective TTL: then one
+// that has been idle for longer than another is due sooner.
+func (b *bucket) evenLocked(now instant) bool {
+	if b.hinted {
+		return false
+	}
+	life := lifetime{learned: b.learned(now)}
+	near := b.policy.effectiveTTL(life)
+	life.roundTrip = b.farthest
+	return b.policy.effectiveTTL(life) == near
+}
+
+// learned is the server's timeout as far as it may be learned; 0: not known.
+func (b *bucket) learned(now instant) time.Duration {
+	if !b.learns() {
+		return 0
+	}
+	return b.lessons.timeout(now)
 }
 
 // unlistLocked takes a connection out of the idle ones.
@@ -209,7 +240,7 @@ func (b *bucket) sweepIdle(now instant, after *aftermath) (next time.Duration, m
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next = noDelay
-	ordered := b.policy.maxAge == 0 && !b.hinted // those idle for longer are due sooner
+	ordered := b.policy.maxAge == 0 && b.evenLocked(now)
 	crowd := b.pool.idle.Load()
 	enough := len(after.victims) + sweepPortion
 	for c := b.idle.oldest; c != nil; {
@@ -286,10 +317,7 @@ func (b *bucket) close(after *aftermath) {
 // ttlLocked is the effective TTL of the connection used last, or what holds for
 // a new one.
 func (b *bucket) ttlLocked(now instant) time.Duration {
-	var l lifetime
-	if b.learns() {
-		l.learned = b.lessons.timeout(now)
-	}
+	l := lifetime{learned: b.learned(now)}
 	if b.idle.newest != nil {
 		l = b.idle.newest.lifetimeLocked(now)
 	}

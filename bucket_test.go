@@ -1,7 +1,10 @@
 package ttlpool
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,4 +21,67 @@ func TestABucketThatThePoolHasForgottenIsNotUsed(t *testing.T) {
 	again, err := h.pool.Get(t.Context(), h.key.network, h.key.address)
 	require.NoError(t, err)
 	assert.NotSame(t, forgotten, again.bucket)
+}
+
+// unevenPool returns a pool, and leases on two connections at one address: the
+// effective TTL of one is 6 s, that of the other a minute.
+func unevenPool(t *testing.T, by string) (p *Pool, short, long *Conn) {
+	t.Helper()
+	p, err := NewPool(nil, WithMaxConnsPerHost(2), WithServerTimeout(time.Minute), WithMargin(0))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Close() })
+	roundTrip := time.Duration(0)
+	p.dial = func(context.Context, key) (link, error) {
+		return link{conn: &wire{Conn: stillConn{}, roundTrip: roundTrip}}, nil
+	}
+	get := func() *Conn {
+		c, err := p.Get(t.Context(), "tcp", "hub:80")
+		require.NoError(t, err)
+		return c
+	}
+	long = get()
+	if by == "round trip" {
+		roundTrip = 54 * time.Second
+	}
+	short = get()
+	if by == "hint" {
+		short.applyHint(hint{timeout: 6 * time.Second})
+	}
+	return p, short, long
+}
+
+func TestP2_OfConnectionsWithDifferentTTLsEachIsClosedInTime(t *testing.T) {
+	for _, by := range []string{"round trip", "hint"} {
+		t.Run(by, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, short, long := unevenPool(t, by)
+				long.Release()
+				time.Sleep(time.Millisecond)
+				short.Release() // has been idle for less, and is due sooner
+				time.Sleep(6 * time.Second)
+				assert.Equal(t, ClosedTTL, short.Info().Closed)
+				assert.Equal(t, NotClosed, long.Info().Closed)
+				time.Sleep(54 * time.Second)
+				assert.Equal(t, ClosedTTL, long.Info().Closed)
+			})
+		})
+	}
+}
+
+func TestWhatIsTooOldForARequestDoesNotHideWhatIsNot(t *testing.T) {
+	for _, by := range []string{"round trip", "hint"} {
+		t.Run(by, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, short, long := unevenPool(t, by)
+				long.Release()
+				time.Sleep(time.Millisecond)
+				short.Release() // is used first, if it can be
+				time.Sleep(4 * time.Second)
+				l, err := p.acquire(t.Context(), demand{key: long.bucket.key, strict: true})
+				require.NoError(t, err)
+				assert.Same(t, long, l.conn)
+				assert.Equal(t, NotClosed, short.Info().Closed)
+			})
+		})
+	}
 }

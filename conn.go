@@ -255,13 +255,11 @@ func (c *Conn) lastArrival(now instant) instant {
 func (c *Conn) lifetimeLocked(now instant) lifetime {
 	l := lifetime{
 		born: c.born, maxAge: c.maxAge, idleSince: c.idleSince,
-		uses: c.uses, maxUses: c.maxUses, hinted: c.hinted,
+		uses: c.uses, maxUses: c.maxUses,
+		hinted: c.hinted, learned: c.bucket.learned(now),
 	}
 	if c.wire != nil {
 		l.roundTrip = c.wire.longestRoundTrip()
-	}
-	if c.bucket.learns() {
-		l.learned = c.bucket.lessons.timeout(now)
 	}
 	return l
 }

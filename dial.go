@@ -188,6 +188,9 @@ func (b *bucket) admit(d *dial, c *Conn, now instant, after *aftermath) (spare b
 	defer b.mu.Unlock()
 	delete(b.dials, d)
 	b.conns[c] = struct{}{}
+	if c.wire != nil {
+		b.farthest = max(b.farthest, c.wire.longestRoundTrip())
+	}
 	if b.closed {
 		b.discardLocked(c, ClosedPoolClosed, after)
 		return false
