@@ -3,7 +3,9 @@ package ttlpool_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -289,3 +291,31 @@ func (failingClose) RemoteAddr() net.Addr             { return nil }
 func (failingClose) SetDeadline(time.Time) error      { return nil }
 func (failingClose) SetReadDeadline(time.Time) error  { return nil }
 func (failingClose) SetWriteDeadline(time.Time) error { return nil }
+
+// deafConn is a connection whose Read ends when the test does, whatever is closed.
+type deafConn struct {
+	net.Conn
+	over chan struct{}
+}
+
+func (d deafConn) Read([]byte) (int, error)    { <-d.over; return 0, io.EOF }
+func (d deafConn) Write(p []byte) (int, error) { return len(p), nil }
+func (d deafConn) Close() error                { return nil }
+
+func TestP8_CloseEndsARequestWhoseConnectionHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deafConn{over: make(chan struct{})}
+		defer close(d.over)
+		dial := func(context.Context, string, string) (net.Conn, error) { return d, nil }
+		tr := newTransport(t, ttlpool.WithBase(&http.Transport{DialContext: dial}))
+		ended := make(chan error)
+		go func() {
+			req, _ := http.NewRequest("GET", "http://hub/", nil)
+			_, err := tr.RoundTrip(req)
+			ended <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, tr.Close())
+		assert.ErrorIs(t, <-ended, ttlpool.ErrClosed)
+	})
+}

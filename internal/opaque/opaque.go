@@ -16,12 +16,14 @@ import (
 // Conn wraps such a connection. Its deadlines work, and it knows whether the
 // peer has sent something, or hung up, while nobody reads.
 //
-// The price is a goroutine for each call in progress, left behind by a deadline
-// until the call returns, and one while it is listened to.
+// The price is a goroutine for each call in progress, left behind by a deadline or
+// by Close until the call returns, and one while it is listened to.
 type Conn struct {
 	inner       net.Conn
 	size        int
 	read, write deadline
+	closed      chan struct{} // closed by Close
+	closing     sync.Once
 	reading     sync.Mutex    // held through each Read
 	writing     chan struct{} // full while the connection's Write is in progress
 
@@ -40,7 +42,7 @@ func New(inner net.Conn, buffer int) *Conn {
 	if buffer <= 0 {
 		buffer = 4 << 10
 	}
-	return &Conn{inner: inner, size: buffer, writing: make(chan struct{}, 1)}
+	return &Conn{inner: inner, size: buffer, closed: make(chan struct{}), writing: make(chan struct{}, 1)}
 }
 
 // Read reads what has been heard, or waits for more.
@@ -49,10 +51,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	defer c.reading.Unlock()
 	for {
 		over := c.read.over()
-		select {
-		case <-over:
-			return 0, os.ErrDeadlineExceeded
-		default:
+		if err := c.ended(over); err != nil {
+			return 0, err
 		}
 		if n, err := c.take(p); n > 0 || err != nil || len(p) == 0 {
 			return n, err
@@ -61,7 +61,25 @@ func (c *Conn) Read(p []byte) (int, error) {
 		case <-c.call(nil):
 		case <-over:
 			return 0, os.ErrDeadlineExceeded
+		case <-c.closed:
+			return 0, net.ErrClosed
 		}
+	}
+}
+
+// ended says why there is nothing to begin: the connection is closed, or the
+// deadline has come.
+func (c *Conn) ended(over <-chan struct{}) error {
+	select {
+	case <-c.closed:
+		return net.ErrClosed
+	default:
+	}
+	select {
+	case <-over:
+		return os.ErrDeadlineExceeded
+	default:
+		return nil
 	}
 }
 
@@ -143,28 +161,32 @@ func (c *Conn) Heard() (pending bool, end error) {
 // passes, nothing is known of how much was, or will be, written.
 func (c *Conn) Write(p []byte) (int, error) {
 	over := c.write.over()
-	select {
-	case <-over: // although there may be room
-		return 0, os.ErrDeadlineExceeded
-	default:
+	if err := c.ended(over); err != nil { // although there may be room
+		return 0, err
 	}
 	select {
 	case c.writing <- struct{}{}:
 	case <-over:
 		return 0, os.ErrDeadlineExceeded
+	case <-c.closed:
+		return 0, net.ErrClosed
 	}
 	done := make(chan written, 1)
 	go c.send(bytes.Clone(p), done) // a copy: the call may outlive this one
+	var left error
 	select {
 	case w := <-done:
 		return w.n, w.err
 	case <-over:
+		left = os.ErrDeadlineExceeded
+	case <-c.closed:
+		left = net.ErrClosed
 	}
 	select {
 	case w := <-done: // both had come
 		return w.n, w.err
 	default:
-		return 0, os.ErrDeadlineExceeded
+		return 0, left
 	}
 }
 
@@ -181,8 +203,12 @@ func (c *Conn) send(p []byte, done chan<- written) {
 	done <- written{n, err}
 }
 
-// Close closes the connection.
-func (c *Conn) Close() error { return c.inner.Close() }
+// Close closes the connection. Calls in progress end, whether or not the
+// connection's own do.
+func (c *Conn) Close() error {
+	c.closing.Do(func() { close(c.closed) })
+	return c.inner.Close()
+}
 
 // LocalAddr returns the connection's.
 func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }

@@ -2,7 +2,6 @@ package opaque
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -217,7 +216,42 @@ func TestClosingLeavesNothing(t *testing.T) {
 		c.Listen(func() {})
 		require.NoError(t, c.Close())
 		_, err := c.Read(make([]byte, 1))
-		assert.True(t, errors.Is(err, io.ErrClosedPipe))
+		assert.ErrorIs(t, err, net.ErrClosed)
+	})
+}
+
+// deaf is a connection whose calls end when the test does, and not before.
+type deaf struct {
+	net.Conn
+	over chan struct{}
+}
+
+func (d deaf) Read([]byte) (int, error)  { <-d.over; return 0, io.EOF }
+func (d deaf) Write([]byte) (int, error) { <-d.over; return 0, io.EOF }
+func (d deaf) Close() error              { <-d.over; return nil }
+
+func TestCloseEndsCallsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deaf{over: make(chan struct{})}
+		defer close(d.over)
+		c := New(d, 0)
+		ended := make(chan error)
+		read := func() { _, err := c.Read(make([]byte, 1)); ended <- err }
+		write := func() { _, err := c.Write([]byte("x")); ended <- err }
+		go read()
+		go write()
+		go write() // waits for the other
+		synctest.Wait()
+		go c.Close()
+		go c.Close() // again
+		for range 3 {
+			assert.ErrorIs(t, <-ended, net.ErrClosed)
+		}
+		go read() // too late
+		go write()
+		for range 2 {
+			assert.ErrorIs(t, <-ended, net.ErrClosed)
+		}
 	})
 }
 
