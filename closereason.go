@@ -16,7 +16,7 @@ const (
 	ClosedFailed                        // a request on it failed, or was cancelled
 	ClosedUnread                        // the response was not read to its end
 	ClosedNotKept                       // one side asked for it (Connection: close), or its protocol does
-	ClosedByHolder                      // Conn.Close was called
+	ClosedByHolder                      // Conn.Close was called, or Conn.CloseWrite before Release
 	ClosedMadeWay                       // idle, for a request that could not be risked on it
 	ClosedSurplus                       // dialled, but another connection had served meanwhile
 	ClosedCloseIdle                     // CloseIdle or CloseIdleConnections was called

@@ -35,6 +35,7 @@ type Conn struct {
 	written   atomic.Int64  // bytes
 	deadlined atomic.Bool   // the holder has set a deadline
 	hungUp    atomic.Bool   // the peer has closed its side
+	halved    atomic.Bool   // the holder has closed the writing side
 	asked     atomic.Uint64 // how often the session has been asked for its capacity
 	watched   *hangup.Registration
 
@@ -117,8 +118,8 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// Release gives the connection back to the pool, which keeps it or closes it.
-// Deadlines are taken off. Releasing a closed connection does nothing, so that
+// Release gives the connection back to the pool, which keeps it, or closes it, as
+// one whose writing side was closed. Deadlines are taken off. Releasing a closed connection does nothing, so that
 // a deferred Release is right after Close too; releasing one that is not
 // checked out panics.
 func (c *Conn) Release() {
@@ -157,13 +158,20 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 }
 
 // NetConn returns the wrapped connection, for what a net.Conn does not offer.
-// Bytes read from or written to it directly are not counted.
-func (c *Conn) NetConn() net.Conn { return bare(c.inner) }
+// Bytes read from or written to it directly are not counted, nor is it noticed if
+// a side of it is closed. Deadlines set on it last until Release, too, if this was
+// called for the same lease.
+func (c *Conn) NetConn() net.Conn {
+	c.deadlined.Store(true) // perhaps, and unseen
+	return bare(c.inner)
+}
 
 // CloseWrite closes the writing side of a connection that can do that, as TCP
-// and TLS can. If the wrapped one cannot, the error is [errors.ErrUnsupported].
+// and TLS can; when it is given back, it is closed. If the wrapped one cannot, the
+// error is [errors.ErrUnsupported].
 func (c *Conn) CloseWrite() error {
-	if half, ok := c.NetConn().(interface{ CloseWrite() error }); ok {
+	if half, ok := bare(c.inner).(interface{ CloseWrite() error }); ok {
+		c.halved.Store(true) // even if it fails: nobody knows how far it has come
 		return half.CloseWrite()
 	}
 	return errors.ErrUnsupported

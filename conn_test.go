@@ -2,6 +2,7 @@ package ttlpool_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -271,5 +272,43 @@ func TestTakingAConnectionWithoutUsingItDoesNotMakeItYoung(t *testing.T) {
 		assert.Equal(t, 9*time.Second, c.Info().Idle)
 		time.Sleep(time.Second)
 		assert.Equal(t, ttlpool.ClosedTTL, c.Info().Closed)
+	})
+}
+
+func TestAConnectionWhoseWritingSideWasClosedIsNotReused(t *testing.T) {
+	for _, waiting := range []bool{false, true} {
+		t.Run(fmt.Sprintf("somebody waits: %v", waiting), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var net peers
+				p := newTestPool(t, net.Dial, ttlpool.WithMaxConnsPerHost(1))
+				c := mustGet(t, p, "hub:80")
+				exchange(t, c)
+				require.NoError(t, c.CloseWrite())
+				var next *call
+				if waiting {
+					next = startGet(t, p, "hub:80")
+				}
+				c.Release()
+				assert.Equal(t, ttlpool.ClosedByHolder, c.Info().Closed)
+				if !waiting {
+					next = startGet(t, p, "hub:80")
+				}
+				exchange(t, next.got(t))
+			})
+		})
+	}
+}
+
+func TestReleaseTakesOffTheDeadlinesOfTheWrappedConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var net peers
+		p := newTestPool(t, net.Dial)
+		for range 2 {
+			c := mustGet(t, p, "hub:80")
+			exchange(t, c)
+			require.NoError(t, c.NetConn().SetDeadline(time.Unix(1, 0)))
+			c.Release()
+		}
+		assert.Equal(t, 1, net.dials())
 	})
 }

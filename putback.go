@@ -94,6 +94,8 @@ func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReas
 	switch expired, overheard := b.policy.expired(life, now), c.overheard(); {
 	case c.retired != NotClosed:
 		return c.retired
+	case c.halved.Load():
+		return ClosedByHolder
 	case c.capacity == 0 || c.hungUp.Load():
 		return ClosedHungUp
 	case overheard != NotClosed: // before it was listened to, or before it is idle: nobody will tell of it
