@@ -47,7 +47,12 @@ func (q *queue) add(socket syscall.RawConn, token uint64) (ok bool) {
 	return ok && err == nil
 }
 
-// run tells of events, as many at a time as there are, until the queue is closed.
+// ended are the events that are a hang-up; a reset is both. EPOLLERR alone is none:
+// it comes, unasked as EPOLLHUP does, for what waits in a socket's error queue, as
+// timestamps do.
+const ended = unix.EPOLLRDHUP | unix.EPOLLHUP
+
+// run tells of hang-ups, as many at a time as there are, until the queue is closed.
 func (q *queue) run(tell func(tokens []uint64)) {
 	events := make([]unix.EpollEvent, batch)
 	tokens := make([]uint64, 0, batch)
@@ -62,7 +67,9 @@ func (q *queue) run(tell func(tokens []uint64)) {
 		}
 		tokens = tokens[:0]
 		for _, event := range events[:max(n, 0)] {
-			tokens = append(tokens, uint64(uint32(event.Fd))|uint64(uint32(event.Pad))<<32)
+			if event.Events&ended != 0 {
+				tokens = append(tokens, uint64(uint32(event.Fd))|uint64(uint32(event.Pad))<<32)
+			}
 		}
 		tell(tokens)
 	}

@@ -134,6 +134,7 @@ func TestTheWatchIsNotConfusedByDescriptors(t *testing.T) {
 
 func TestTheWatchNeedsOneGoroutineWhileItIsNeeded(t *testing.T) {
 	const conns = 200
+	goleak.VerifyNone(t) // the watch of the test before may be about to end
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var w Watch
 	before := runtime.NumGoroutine()
