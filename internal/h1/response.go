@@ -133,7 +133,10 @@ func (x *Exchange) readHead() (*http.Response, error) {
 
 // nothingTaken reports whether the connection has failed to take any of the request,
 // so that what it gives is no answer.
-func (x *Exchange) nothingTaken() bool { return x.sent.Load() == 0 && x.writerEnded() }
+//
+// Whether the writer has ended is asked first: else it may write and end in between,
+// and a peer in this process have answered already.
+func (x *Exchange) nothingTaken() bool { return x.writerEnded() && x.sent.Load() == 0 }
 
 // limitHead begins to count the size of headers.
 func (x *Exchange) limitHead() {
