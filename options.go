@@ -192,7 +192,8 @@ func WithMaxIdle(n int) PoolOption {
 // WithHost applies options to the addresses that match pattern only, over
 // those given for all. A pattern is "host:port", "host" for every port,
 // "*.domain" for every host below a domain (with or without a port), or "*".
-// Case does not matter. If several match, the first one given applies.
+// Case does not matter, nor whether a name is written in Unicode or as it is
+// looked up (xn--). If several match, the first one given applies.
 func WithHost(pattern string, opts ...HostOption) PoolOption {
 	return poolOption(func(c *config) error {
 		if pattern == "" {
@@ -201,7 +202,7 @@ func WithHost(pattern string, opts ...HostOption) PoolOption {
 		if star := strings.LastIndexByte(pattern, '*'); star > 0 || star == 0 && pattern != "*" && !strings.HasPrefix(pattern, "*.") {
 			return fmt.Errorf("ttlpool: host pattern %q: a star stands alone or before the first dot", pattern)
 		}
-		c.hosts = append(c.hosts, hostRule{pattern: strings.ToLower(pattern), opts: opts})
+		c.hosts = append(c.hosts, hostRule{pattern: normalPattern(pattern), opts: opts})
 		return nil
 	})
 }
@@ -375,10 +376,21 @@ func (c *config) policyFor(address string) *policy {
 	return &c.policy
 }
 
-// matchHost reports whether address ("host:port" or "host") matches a pattern
-// in lower case.
+// normalPattern returns a pattern in lower case, and in ASCII, as addresses are
+// compared.
+func normalPattern(pattern string) string {
+	domain, wild := strings.CutPrefix(strings.ToLower(pattern), "*.")
+	domain = inASCII(domain)
+	if wild {
+		return "*." + domain
+	}
+	return domain
+}
+
+// matchHost reports whether address ("host:port" or "host") matches a normal
+// pattern.
 func matchHost(pattern, address string) bool {
-	address = strings.ToLower(address)
+	address = inASCII(strings.ToLower(address))
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		host = address

@@ -57,6 +57,15 @@ func TestAHostPatternMatches(t *testing.T) {
 		{"::1", "[::1]:80", true},
 		{"::1", "[::2]:80", false},
 		{"/run/hub.sock", "/run/hub.sock", true},
+		{"/run/hüb.sock", "/run/hüb.sock", true}, // no name
+		{"bücher.example", "xn--bcher-kva.example:80", true},
+		{"BÜCHER.example:80", "xn--bcher-kva.example:80", true},
+		{"BÜCHER.example:80", "xn--bcher-kva.example:81", false},
+		{"*.bücher.example", "a.xn--bcher-kva.example:80", true},
+		{"*.bücher.example", "xn--bcher-kva.example:80", false},
+		{"*.bücher.example:80", "a.xn--bcher-kva.example:80", true},
+		{"bücher.example", "Bücher.example:80", true},
+		{"xn--bcher-kva.example", "bücher.example", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.pattern+" "+tt.address, func(t *testing.T) {

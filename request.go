@@ -77,24 +77,34 @@ func upgradesToWebSocket(h http.Header) bool {
 		httpguts.HeaderValuesContainsToken(h["Connection"], "upgrade")
 }
 
-// asciiAddress returns host and port, the host in ASCII as names are looked up
-// (RFC 5891, 5), if it can be; if not, the dialer will say what it thinks of it.
+// asciiAddress returns host and port, the host in ASCII if it can be; if not, the
+// dialer will say what it thinks of it.
 func asciiAddress(u *url.URL) string {
 	address := u.Host
 	if u.Port() == "" {
 		address = connect.Address(u)
 	}
+	return inASCII(address)
+}
+
+// inASCII returns a host, or host and port, as names are looked up (RFC 5891, 5), or
+// as it is if it is no name.
+func inASCII(address string) string {
 	if isASCII(address) {
 		return address
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
+		host = address
+	}
+	ascii, invalid := idna.Lookup.ToASCII(host)
+	switch {
+	case invalid != nil:
 		return address
+	case err != nil:
+		return ascii
 	}
-	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-		host = ascii
-	}
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(ascii, port)
 }
 
 func isASCII(s string) bool {
