@@ -186,8 +186,12 @@ type ConnInfo struct {
 	Idle             time.Duration // since LastUse, if it is idle or was when it was closed; else how long it was idle before this use
 	Uses             int           // exchanges completed; reused means more than none
 	Leases           int           // exchanges running
-	Read, Written    int64         // bytes, over the whole life
-	Closed           CloseReason   // NotClosed while it is open
+
+	// Read and Written are bytes, over the whole life. Over HTTP/2 they are those
+	// of the socket, TLS's own included, and nothing where there is none.
+	Read, Written int64
+
+	Closed CloseReason // NotClosed while it is open
 }
 
 // Info returns what the connection knows of itself now.
@@ -204,14 +208,24 @@ func (c *Conn) infoLocked(now instant) ConnInfo {
 	if c.idle || c.closedIdle {
 		idle = elapsed(now, c.idleSince)
 	}
+	read, written := c.transferred()
 	return ConnInfo{
 		Network: c.bucket.key.network, Address: c.bucket.key.address,
 		Born: c.born.time(), Age: elapsed(now, c.born),
 		LastUse: c.idleSince.time(), Idle: idle,
 		Uses: c.uses, Leases: c.leases,
-		Read: c.read.Load(), Written: c.written.Load(),
+		Read: read, Written: written,
 		Closed: c.closed,
 	}
+}
+
+// transferred is how many bytes were read and written. A session does not do that
+// through the Conn.
+func (c *Conn) transferred() (read, written int64) {
+	if c.session != nil && c.wire != nil {
+		return c.wire.received.Load(), c.wire.sent.Load()
+	}
+	return c.read.Load(), c.written.Load()
 }
 
 const (

@@ -66,3 +66,18 @@ func TestConnsTellsTheProtocol(t *testing.T) {
 	assert.Empty(t, p.Conns()[0].Protocol, "the pool does not know it")
 	assert.Equal(t, c.LocalAddr().String(), p.Conns()[0].Local)
 }
+
+func TestTheBytesOfAConnectionAreCountedInEitherProtocol(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		s, config := tlsServerOf(t, http2, sayProto)
+		tr := newTransport(t, ttlpool.WithBase(&http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}))
+		get(t, tr, s.URL)
+		before := tr.Conns()[0]
+		get(t, tr, s.URL)
+		after := tr.Conns()[0]
+		assert.Positive(t, before.Read, before.Protocol)
+		assert.Positive(t, before.Written, before.Protocol)
+		assert.Greater(t, after.Read, before.Read, before.Protocol)
+		assert.Greater(t, after.Written, before.Written, before.Protocol)
+	}
+}

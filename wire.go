@@ -21,6 +21,7 @@ type wire struct {
 	roundTrip time.Duration   // of the handshake
 	variation time.Duration   // of round trips, as the kernel expects it
 	sent      atomic.Int64    // bytes accepted, over the whole life
+	received  atomic.Int64    // bytes read
 	ending    ending
 	shared    atomic.Bool             // by the streams of a session
 	last      atomic.Pointer[account] // as it was closed, if it was shared
@@ -50,6 +51,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := w.Conn.Read(p)
+	w.received.Add(int64(n))
 	w.ending.note(err)
 	return n, w.explain(err)
 }
