@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -216,6 +217,32 @@ func TestAManagerReplacesWhatHasChanged(t *testing.T) {
 	assert.Same(t, kept, still)
 	require.NoError(t, m.Update(nil))
 	requireNoneOpen(t, before["kept"].Transport)
+}
+
+func TestUpdatesThatComeAtOnceLeaveNoTransportBehind(t *testing.T) {
+	var (
+		m    Manager
+		all  sync.WaitGroup
+		seen = make(chan *managed, 1000)
+	)
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range 100 {
+				wanted := ServersTransport{MaxIdleConnsPerHost: 1000*worker + i + 1}
+				assert.NoError(t, m.Update(map[string]ServersTransport{"hub": wanted}))
+				transport, err := m.Get("hub")
+				assert.NoError(t, err)
+				seen <- transport.(*managed)
+			}
+		})
+	}
+	all.Wait()
+	close(seen)
+	current, err := m.Get("hub")
+	require.NoError(t, err)
+	for transport := range seen {
+		require.Equal(t, transport != current, transport.retired.Load())
+	}
 }
 
 // requireNoneOpen waits for what ends when a response has.

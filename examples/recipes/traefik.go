@@ -40,30 +40,37 @@ type managed struct {
 // Update takes up a configuration. What has not changed keeps its connections;
 // what has changed or gone ends gently. If anything cannot be, nothing changes.
 func (m *Manager) Update(configuration map[string]ServersTransport) error {
-	m.mu.RLock()
-	old := m.current
-	m.mu.RUnlock()
+	gone, err := m.replace(configuration)
+	for _, was := range gone {
+		was.retire()
+	}
+	return err
+}
+
+// replace returns the transports that are no longer of use. If two updates began
+// with the same ones, nobody would retire what the first of them has made.
+func (m *Manager) replace(configuration map[string]ServersTransport) (gone []*managed, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	next := make(map[string]*managed)
 	for name, wanted := range configuration {
-		if kept := old[name]; kept != nil && kept.made == wanted {
+		if kept := m.current[name]; kept != nil && kept.made == wanted {
 			next[name] = kept
 			continue
 		}
 		transport, err := wanted.transport()
 		if err != nil { // those made before have no connection yet
-			return fmt.Errorf("servers transport %s: %w", name, err)
+			return nil, fmt.Errorf("servers transport %s: %w", name, err)
 		}
 		next[name] = &managed{Transport: transport, made: wanted}
 	}
-	m.mu.Lock()
-	m.current = next
-	m.mu.Unlock()
-	for name, was := range old {
+	for name, was := range m.current {
 		if next[name] != was {
-			was.retire()
+			gone = append(gone, was)
 		}
 	}
-	return nil
+	m.current = next
+	return gone, nil
 }
 
 // Get returns the transport of this name, for as long as the handlers of the
