@@ -45,12 +45,15 @@ type lookout struct {
 	stopped bool
 }
 
-// looksPerTimeout says how exact the timeout is: to one part of so many.
+// looksPerTimeout says how exact the timeout is: to one part of so many, or to a
+// millisecond.
 const looksPerTimeout = 4
 
 func (l *lookout) init(p *Pool) {
 	l.pool = p
-	l.every = p.config.shortestBlackHole() / looksPerTimeout
+	if shortest := p.config.shortestBlackHole(); shortest > 0 {
+		l.every = max(shortest/looksPerTimeout, time.Millisecond)
+	}
 }
 
 // shortestBlackHole is the shortest black-hole timeout of any address; 0 means

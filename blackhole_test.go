@@ -35,6 +35,7 @@ func TestTheShortestBlackHoleTimeoutSetsThePace(t *testing.T) {
 	assert.Equal(t, time.Second, pace(WithHost("hub", WithBlackHoleTimeout(4*time.Second)), WithHost("ci", WithBlackHoleTimeout(0))))
 	assert.Equal(t, time.Second, pace(WithBlackHoleTimeout(0), WithHost("hub", WithBlackHoleTimeout(4*time.Second))))
 	assert.Zero(t, pace(WithBlackHoleTimeout(0)))
+	assert.Equal(t, time.Millisecond, pace(WithBlackHoleTimeout(1)), "a quarter of that is nothing, and not off")
 }
 
 // What lies on the way has forgotten those that were idle for as long, too.

@@ -145,14 +145,16 @@ func WithMaxUses(n int) HostOption {
 }
 
 // WithMaxIdlePerHost limits the idle connections to one address; the longest
-// idle makes way. Zero means no limit. The default is 256.
+// idle makes way. Those of different networks or schemes, through different
+// proxies, or for WebSockets over TLS, are counted apart, as [http.Transport]
+// counts them. Zero means no limit. The default is 256.
 func WithMaxIdlePerHost(n int) HostOption {
 	return countOption("maximum of idle connections per host", n, func(p *policy) { p.maxIdle = n })
 }
 
 // WithMaxConnsPerHost limits the connections to one address: idle, in use and
-// being dialled. Requests beyond it wait, first come first served. Zero, the
-// default, means no limit.
+// being dialled. Requests beyond it wait, first come first served. What is counted
+// apart is as with [WithMaxIdlePerHost]. Zero, the default, means no limit.
 func WithMaxConnsPerHost(n int) HostOption {
 	return countOption("maximum of connections per host", n, func(p *policy) { p.maxConns = n })
 }
@@ -168,7 +170,7 @@ func WithAcquireTimeout(d time.Duration) HostOption {
 // WithBlackHoleTimeout limits how long bytes may be on their way to a peer
 // whose kernel gives no sign of life, until the connection is given up: a NAT
 // may have forgotten it. The error matches [ErrBlackHole]; it comes up to a
-// quarter later than stated. It hurts neither a server that takes its time nor
+// quarter later than stated, or a millisecond. It hurts neither a server that takes its time nor
 // one that does not read: their kernels answer. It needs Linux, and a socket;
 // elsewhere the system gives up, in its own time. Zero means that it does here
 // too. The default is 30 seconds.

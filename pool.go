@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -377,7 +378,7 @@ func (p *Pool) close(c *Conn, reason CloseReason, now instant) (err error) {
 	if !c.bucket.discard(c, reason, &after) {
 		return nil
 	}
-	after.victims = nil // it is closed here, for its error
+	after.victims = slices.DeleteFunc(after.victims, func(v *Conn) bool { return v == c }) // it is closed here, for its error
 	c.watched.Stop()
 	if c.mayHang() {
 		p.settle(&after, now)

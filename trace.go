@@ -32,8 +32,9 @@ type Trace struct {
 	ConnClosed func(ConnInfo)
 
 	// TTLTooLong is called once for each address whose server has closed idle
-	// connections before their TTL ran out, often enough to be sure; at most
-	// ten times a minute in all. ttl is the one that was stated, or that follows
+	// connections before their TTL ran out, often enough to be sure; and once more
+	// for another scheme or proxy, of which other closes are known. It is called at
+	// most ten times a minute in all. ttl is the one that was stated, or that follows
 	// from what was stated, or hinted, of the server's timeout.
 	TTLTooLong func(address string, ttl time.Duration, evidence Evidence)
 
