@@ -28,15 +28,20 @@ func loopback() path {
 	}
 }
 
-func (p path) listen() (net.Listener, error) { return p.place.Listen("tcp", p.place.Free) }
+func (p path) listen() (net.Listener, error) {
+	return p.place.Listen("tcp", net.JoinHostPort(p.place.Host, "0"))
+}
 
 // across is a path with a round trip.
 func across(t *testing.T, roundTrip time.Duration) path {
 	n := testnet.Require(t, testnet.Config{RTT: roundTrip})
 	return path{
 		roundTrip: roundTrip,
-		place:     realtest.Place{Listen: n.Server().Listen, Start: n.Server().Start, Dial: n.Client().DialContext, Free: ":0"},
-		dial:      n.Client().DialContext,
+		place: realtest.Place{
+			Listen: n.Server().Listen, Start: n.Server().Start, Dial: n.Client().DialContext,
+			Host: n.Server().Addr().String(),
+		},
+		dial: n.Client().DialContext,
 	}
 }
 

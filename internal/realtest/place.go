@@ -14,7 +14,7 @@ type Place struct {
 	Start  func(*exec.Cmd) error
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
-	Free string // the address at which Listen finds a free port
+	Host string // where Listen listens: an IP address
 }
 
 // Loopback is this machine's own interface.
@@ -23,6 +23,6 @@ func Loopback() Place {
 		Listen: net.Listen,
 		Start:  (*exec.Cmd).Start,
 		Dial:   new(net.Dialer).DialContext,
-		Free:   "127.0.0.1:0",
+		Host:   "127.0.0.1",
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/user"
@@ -49,22 +50,28 @@ func newSite(facts facts, place Place) (*site, error) {
 // given are the addresses that freeAddress has returned.
 var given sync.Map
 
+// The ports that servers get are below those that systems give to clients, which
+// would take one while its server restarts.
+const firstPort, ports = 10_000, 20_000
+
 // freeAddress returns no address twice: two servers that share one (HAProxy's
 // SO_REUSEPORT lets them) get each other's connections.
-func (p Place) freeAddress() (string, error) {
-	for {
-		l, err := p.Listen("tcp", p.Free)
-		if err != nil {
-			return "", err
+func (p Place) freeAddress() (address string, err error) {
+	const tries = 1000
+	for range tries {
+		address = net.JoinHostPort(p.Host, strconv.Itoa(firstPort+rand.N(ports)))
+		var l net.Listener
+		if l, err = p.Listen("tcp", address); err != nil {
+			continue
 		}
-		address := l.Addr().String()
-		if err := l.Close(); err != nil {
+		if err = l.Close(); err != nil {
 			return "", err
 		}
 		if _, taken := given.LoadOrStore(address, true); !taken {
 			return address, nil
 		}
 	}
+	return "", fmt.Errorf("no free port at %s: %w", p.Host, err)
 }
 
 // Root reports whether the tests run as root, whom many servers do not want to
