@@ -49,8 +49,11 @@ const (
 	// shortestTimeout is what no server's timeout is below; a connection closed
 	// sooner was closed for another reason.
 	shortestTimeout = 200 * time.Millisecond
-	// quorum is how many votes make a timeout; fewer may be odd.
-	quorum = 3
+	// quorum is how many votes make a timeout; fewer may be odd. One that is clearly
+	// shorter than what was confirmed lately takes more, by insistence: restarts that
+	// follow each other closely come to agree more often than timeouts are lowered.
+	quorum     = 3
+	insistence = 2
 	// refuted is how many connections may outlive a vote by an eighth until it counts no
 	// more, or twice as many by half of that. A server that closes at random between a
 	// half and the whole of its timeout closes one of eight in the first eighth of
@@ -191,12 +194,21 @@ func (l *lessons) count(now instant) {
 				agreeing = append(agreeing, v)
 			}
 		}
-		if len(agreeing) >= quorum+shortest.refutations(relevant) {
+		if len(agreeing) >= l.quorumLocked(shortest, now)+shortest.refutations(relevant) {
 			l.settle(agreeing)
 			return
 		}
 	}
 	l.best = Evidence{}
+}
+
+// quorumLocked is how many votes it takes, of which this one is the shortest.
+func (l *lessons) quorumLocked(shortest vote, now instant) int {
+	confirmed := l.best.Timeout > 0 && elapsed(now, l.since) < fadeAfter
+	if confirmed && shortest.max < l.best.From && !alike(shortest.max, l.best.From) {
+		return quorum + insistence
+	}
+	return quorum
 }
 
 // refutations counts those of the votes that are of about the same idle time, and

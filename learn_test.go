@@ -133,13 +133,13 @@ func TestAServerThatClosesAtRandomIsTakenAtItsShortest(t *testing.T) {
 	const longest = 20 * time.Second
 	for range 50 {
 		l, now := taught()
-		for range maxVotes {
+		for range 3 * maxVotes {
 			now = now.before(-10 * time.Second)
 			l.note(longest/2+rand.N(longest/2), now)
 		}
 		learned := l.timeout(now)
 		assert.GreaterOrEqual(t, learned, longest/2)
-		assert.LessOrEqual(t, learned, longest*9/10)
+		assert.LessOrEqual(t, learned, longest*19/20)
 	}
 }
 
@@ -177,10 +177,28 @@ func TestAServerThatClosesAtRandomIsLearnedWhileConnectionsAreUsed(t *testing.T)
 	assert.Zero(t, late, "of 100")
 }
 
-func TestALoweredTimeoutIsLearnedAtOnce(t *testing.T) {
-	l, now := taught(60*time.Second, 60*time.Second, 60*time.Second, 5*time.Second, 5*time.Second)
-	assert.Equal(t, 60*time.Second, l.timeout(now))
-	l.note(5*time.Second, now.before(-time.Minute))
+// What is believed, and has been confirmed lately, is not given up for as little as
+// brought it about.
+func TestALoweredTimeoutTakesMoreCloses(t *testing.T) {
+	l, now := taught(60*time.Second, 60*time.Second, 60*time.Second)
+	for range quorum + insistence - 1 {
+		now = now.before(-10 * time.Second)
+		l.note(5*time.Second, now)
+		assert.Equal(t, 60*time.Second, l.timeout(now))
+	}
+	now = now.before(-10 * time.Second)
+	assert.True(t, l.note(5*time.Second, now))
+	assert.Equal(t, 5*time.Second, l.timeout(now))
+}
+
+func TestALoweredTimeoutTakesAQuorumIfTheOldOneIsOfLongAgo(t *testing.T) {
+	l, now := taught(60*time.Second, 60*time.Second, 60*time.Second)
+	now = now.before(-fadeAfter)
+	for range quorum {
+		assert.Equal(t, 66*time.Second, l.timeout(now))
+		now = now.before(-10 * time.Second)
+		l.note(5*time.Second, now)
+	}
 	assert.Equal(t, 5*time.Second, l.timeout(now))
 }
 
@@ -193,7 +211,7 @@ func TestWhatManyConnectionsOutliveIsNoTimeout(t *testing.T) {
 		want   time.Duration
 	}{
 		"many":                 {1900 * time.Millisecond, refuted / 2, 2 * time.Second},
-		"few":                  {1900 * time.Millisecond, refuted/2 - 1, 700 * time.Millisecond},
+		"few":                  {1900 * time.Millisecond, refuted / (quorum + insistence), 700 * time.Millisecond},
 		"by half of that":      {743750 * time.Microsecond, refuted, 2 * time.Second},
 		"hardly longer":        {710 * time.Millisecond, refuted, 700 * time.Millisecond},
 		"after no such time":   {600 * time.Millisecond, refuted, 700 * time.Millisecond},
@@ -201,8 +219,8 @@ func TestWhatManyConnectionsOutliveIsNoTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, now := taught(2*time.Second, 2*time.Second, 2*time.Second)
-			for range quorum {
-				now = now.before(-time.Minute)
+			for range quorum + insistence {
+				now = now.before(-10 * time.Second)
 				l.note(700*time.Millisecond, now)
 				for range row.served {
 					l.outlive(row.idle, true)
@@ -240,7 +258,7 @@ func TestClosesAfterMoreIdleTimeSpeakAgainstATimeoutToo(t *testing.T) {
 			fallen++
 		}
 	}
-	assert.LessOrEqual(t, fallen, 20, "of 100, and without that, 53: three may always come together")
+	assert.LessOrEqual(t, fallen, 5, "of 100, and without that, 53: some may always come together")
 }
 
 // Closes are noticed late by a process that stood still.
