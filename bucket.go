@@ -248,7 +248,7 @@ func (b *bucket) sweepIdle(now instant, after *aftermath) (next time.Duration, m
 		switch left, slack, reason := b.policy.due(c.lifetimeLocked(now), now, crowd); {
 		case reason == NotClosed:
 		case left <= slack:
-			b.lessons.outlive(elapsed(now, c.idleSince), false)
+			b.lessons.outlive(elapsed(now, c.idleSince), now, false)
 			b.discardLocked(c, reason, after)
 			if len(after.victims) == enough {
 				return noDelay, true

@@ -38,7 +38,8 @@
 // [WithMargin], or the round-trip time with its variation if that is more.
 //
 // Learning takes three closes of idle connections after about the same time.
-// Closes at one instant after different times are a restart. After five minutes
+// Closes at one instant after different times are a restart, and those that leave no
+// idle connection open may be one. After five minutes
 // what was learned grows by a tenth for each five more, and after an hour it is
 // forgotten.
 //

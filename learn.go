@@ -33,6 +33,7 @@ type vote struct {
 	until     instant // of the last
 	min, max  time.Duration
 	straggles bool          // comes so soon after a restart that it may be part of it
+	spared    bool          // another connection, idle at the time too, was left open
 	outlived  time.Duration // how much longer connections have been idle since, each by alikeFor at most
 }
 
@@ -49,11 +50,11 @@ const (
 	// shortestTimeout is what no server's timeout is below; a connection closed
 	// sooner was closed for another reason.
 	shortestTimeout = 200 * time.Millisecond
-	// quorum is how many votes make a timeout; fewer may be odd. One that is clearly
-	// shorter than what was confirmed lately takes more, by insistence: restarts that
-	// follow each other closely come to agree more often than timeouts are lowered.
-	quorum     = 3
-	insistence = 2
+	// quorum is how many votes make a timeout; fewer may be odd.
+	quorum = 3
+	// sparedFor is how long after a vote another connection must be open that was idle
+	// already, for the vote to be none of a restart.
+	sparedFor = 500 * time.Millisecond
 	// refuted is how many connections may outlive a vote by an eighth until it counts no
 	// more, or twice as many by half of that. A server that closes at random between a
 	// half and the whole of its timeout closes one of eight in the first eighth of
@@ -90,7 +91,7 @@ func alikeFor(idle time.Duration) time.Duration { return idle / 8 }
 func (l *lessons) note(idle time.Duration, now instant) (shorter bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.outlivedLocked(idle, false)
+	l.outlivedLocked(idle, now, false)
 	v := l.voteLocked(now)
 	v.min, v.max, v.until = min(v.min, idle), max(v.max, idle), now
 	if v.restart() {
@@ -121,23 +122,26 @@ func (l *lessons) voteLocked(now instant) *vote {
 	return &l.votes[len(l.votes)-1]
 }
 
-// outlive takes in that a connection has served after so much idle time, or was
-// closed here, its TTL having run out.
-func (l *lessons) outlive(idle time.Duration, served bool) {
+// outlive takes in that a connection has served after so much idle time, which ended
+// then, or was closed here, its TTL having run out.
+func (l *lessons) outlive(idle time.Duration, then instant, served bool) {
 	if idle < shortestTimeout || !l.any.Load() {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.outlivedLocked(idle, served)
+	l.outlivedLocked(idle, then, served)
 }
 
 // outlivedLocked counts a connection that has been idle for so long, whether it
 // served then or was closed, there or here. A close may be noticed late, by a process
 // that stood still: it does not speak against what is believed.
-func (l *lessons) outlivedLocked(idle time.Duration, served bool) {
+func (l *lessons) outlivedLocked(idle time.Duration, then instant, served bool) {
 	for i := range l.votes {
 		v := &l.votes[i]
+		if elapsed(then, v.until) >= sparedFor && elapsed(then, v.at) < idle {
+			v.spared = true
+		}
 		if v.max < idle && (served || !l.believesLocked(*v)) {
 			v.outlived += min(idle-v.max, alikeFor(v.max))
 		}
@@ -185,16 +189,16 @@ func (l *lessons) count(now instant) {
 	}
 	slices.SortFunc(relevant, func(a, b vote) int { return cmp.Compare(a.min, b.min) })
 	for i, shortest := range relevant {
-		if shortest.refuted() {
+		if !l.admitsLocked(shortest, now) {
 			continue
 		}
 		agreeing := relevant[i:i:i]
 		for _, v := range relevant[i:] {
-			if !v.refuted() && alike(shortest.min, v.max) {
+			if l.admitsLocked(v, now) && alike(shortest.min, v.max) {
 				agreeing = append(agreeing, v)
 			}
 		}
-		if len(agreeing) >= l.quorumLocked(shortest, now)+shortest.refutations(relevant) {
+		if len(agreeing) >= quorum+shortest.refutations(relevant) {
 			l.settle(agreeing)
 			return
 		}
@@ -202,13 +206,14 @@ func (l *lessons) count(now instant) {
 	l.best = Evidence{}
 }
 
-// quorumLocked is how many votes it takes, of which this one is the shortest.
-func (l *lessons) quorumLocked(shortest vote, now instant) int {
+// admitsLocked reports whether a vote counts, beside what is believed: if that was
+// confirmed lately, and the vote is for something clearly shorter, only if it was
+// certainly no restart. Restarts that follow each other closely come to agree, and
+// close all that is idle.
+func (l *lessons) admitsLocked(v vote, now instant) bool {
 	confirmed := l.best.Timeout > 0 && elapsed(now, l.since) < fadeAfter
-	if confirmed && shortest.max < l.best.From && !alike(shortest.max, l.best.From) {
-		return quorum + insistence
-	}
-	return quorum
+	shorter := v.max < l.best.From && !alike(v.max, l.best.From)
+	return !v.refuted() && (v.spared || !confirmed || !shorter)
 }
 
 // refutations counts those of the votes that are of about the same idle time, and

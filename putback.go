@@ -31,6 +31,7 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 	if b.draining {
 		defer b.stopSpareDialsLocked(after) // nobody else will come for what a waiter leaves behind
 	}
+	leased := c.idleSince.before(-c.idleAtLease)
 	if served != nil {
 		c.uses++
 		c.idleSince = served.arrived
@@ -42,7 +43,7 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		return putAway, 0
 	}
 	if served != nil {
-		b.lessons.outlive(c.idleAtLease, true)
+		b.lessons.outlive(c.idleAtLease, leased, true)
 	}
 	life := c.lifetimeLocked(now)
 	reason := b.unkeepableLocked(c, life, now)

@@ -169,13 +169,19 @@ func (c *continuation) decide(send bool) {
 	})
 }
 
-// wait returns whether to send the body.
-func (c *continuation) wait() bool {
+// begin tells that the body waits, once: even if the decision is there already, and
+// before anybody tells of that.
+func (c *continuation) begin() {
 	c.began.Do(func() {
 		if c.trace != nil && c.trace.Wait100Continue != nil {
-			c.trace.Wait100Continue() // even if the decision is there already
+			c.trace.Wait100Continue()
 		}
 	})
+}
+
+// wait returns whether to send the body.
+func (c *continuation) wait() bool {
+	c.begin()
 	select {
 	case <-c.decided:
 		return c.send

@@ -155,6 +155,7 @@ func (x *Exchange) gotContinue() {
 		return
 	}
 	x.body.permission.got = true
+	x.body.permission.begin()
 	if x.trace != nil && x.trace.Got100Continue != nil {
 		x.trace.Got100Continue()
 	}

@@ -22,7 +22,6 @@ import (
 // http2Peer is a server that speaks HTTP/2 in front of the backend.
 type http2Peer struct {
 	name     string
-	streams  int  // at once on a connection, by default
 	trailers bool // it passes those of the backend on
 	duplex   bool // it begins to answer while the request still comes
 	hints    hints
@@ -49,15 +48,15 @@ type settings struct {
 }
 
 var http2Peers = []http2Peer{
-	{"nginx", 128, false, false, mistaken, func(s settings) realtest.Kind {
+	{"nginx", false, false, mistaken, func(s settings) realtest.Kind {
 		return realtest.Nginx{Backend: s.backend, Certificate: s.certificate, HTTP2: true,
 			KeepAliveTimeout: s.idle, MaxRequests: s.requests, Unbuffered: true}
 	}},
-	{"Apache httpd", 100, true, false, dropped, func(s settings) realtest.Kind {
+	{"Apache httpd", true, false, dropped, func(s settings) realtest.Kind {
 		return realtest.Apache{Backend: s.backend, Certificate: s.certificate, HTTP2: true,
 			KeepAliveTimeout: s.idle, MaxRequests: s.requests, Processes: 1}
 	}},
-	{"HAProxy", 100, true, true, passed, func(s settings) realtest.Kind {
+	{"HAProxy", true, true, passed, func(s settings) realtest.Kind {
 		return realtest.HAProxy{Backend: s.backend, Certificate: s.certificate, HTTP2: true, KeepAliveTimeout: s.idle}
 	}},
 }
@@ -228,8 +227,8 @@ func TestMoreStreamsThanAConnectionTakes(t *testing.T) {
 		all.Wait()
 		connections := int(r.dials.count.Load())
 		t.Logf("%d requests at once: %d connections, %d at once at the backend", requests, connections, r.backend.most.Load())
-		if c.ours {
-			assert.LessOrEqual(t, connections, 2*(requests+p.streams-1)/p.streams)
+		if c.ours { // of those refused before the limit is known, each may get one of its own
+			assert.LessOrEqual(t, connections, requests/5)
 		}
 		for id, times := range r.processed() {
 			assert.Equal(t, 1, times, id)
