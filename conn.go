@@ -118,10 +118,10 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// Release gives the connection back to the pool, which keeps it, or closes it, as
-// one whose writing side was closed. Deadlines are taken off. Releasing a closed connection does nothing, so that
-// a deferred Release is right after Close too; releasing one that is not
-// checked out panics.
+// Release gives the connection back to the pool, which keeps it or closes it; one
+// whose writing side was closed it closes. Deadlines are taken off. Releasing a
+// closed connection does nothing, so that a deferred Release is right after Close
+// too; releasing one that is not checked out panics.
 func (c *Conn) Release() {
 	if c.deadlined.Swap(false) {
 		_ = c.inner.SetDeadline(time.Time{}) // if it fails, the next user's first call will

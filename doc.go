@@ -39,9 +39,9 @@
 //
 // Learning takes three closes of idle connections after about the same time.
 // Closes at one instant after different times are a restart, and those that leave no
-// idle connection open may be one. After five minutes
-// what was learned grows by a tenth for each five more, and after an hour it is
-// forgotten.
+// idle connection open may be one: a longer timeout does not give way to them until
+// five minutes have not confirmed it. From then on what was learned grows by a tenth
+// for each five minutes, and after an hour it is forgotten.
 //
 // A request that could not be sent again takes only a connection that has been
 // idle for less than the strict TTL ([WithStrictTTL]), half the effective one by

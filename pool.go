@@ -26,7 +26,7 @@ type Pool struct {
 	reaper  reaper
 	lookout lookout
 	watch   hangup.Watch
-	later   notifier // of what the watch has seen
+	hooks   notifier // of what the watch has seen
 
 	idle    atomic.Int64  // idle connections
 	places  atomic.Int64  // open connections and dials in progress

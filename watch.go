@@ -61,7 +61,7 @@ func (p *Pool) isObserved() bool { return len(p.traces) > 0 || p.config.logger !
 
 // tellLater tells of connections that were closed with the one whose peer hung up.
 func (p *Pool) tellLater(c *Conn, closed []*Conn, taught bool, now instant) {
-	p.later.later(func() {
+	p.hooks.later(func() {
 		p.tell(&aftermath{victims: closed}, now)
 		if taught {
 			p.warn(c, now) // last: a hook that waits for a connection may wait for this one's place

@@ -22,9 +22,7 @@ func stamped(t *testing.T, c *net.TCPConn) {
 		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING,
 			unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE|unix.SOF_TIMESTAMPING_OPT_TSONLY)
 	}))
-	if failed != nil {
-		t.Skip("no timestamps here: ", failed)
-	}
+	require.NoError(t, failed, "every Linux has timestamps")
 }
 
 // queued waits until something is in the socket's error queue.
