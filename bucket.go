@@ -39,6 +39,7 @@ type bucket struct {
 	second  waiterQueue // second tries that wait for a place: nothing but a connection dialled for them will do
 	closing int         // connections that are being closed, and hold their places
 
+	hungUp   instant       // when an idle connection was last found closed by the peer; zero: never
 	hinted   bool          // some connection has a timeout of its own
 	farthest time.Duration // the longest round trip that any connection has had
 	sessions bool          // connections of this key have turned out to have sessions
@@ -95,7 +96,7 @@ func (b *bucket) fitLocked(strict bool, now instant, after *aftermath) *Conn {
 		life := c.lifetimeLocked(now)
 		if reason := b.policy.expired(life, now); reason != NotClosed {
 			b.discardLocked(c, reason, after)
-		} else if !b.policy.tooOldFor(strict, life, now) {
+		} else if !b.riskyLocked(strict, life, now) {
 			return c
 		} else if b.evenLocked(now) {
 			break // so are the others, which have been idle longer
@@ -273,6 +274,9 @@ func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *afte
 	}
 	if h, ok := c.probe.(heard); ok && h.look() == NotClosed {
 		return 0, false // what was heard was read: it was an answer, and the connection is idle again
+	}
+	if reason == ClosedHungUp {
+		b.hungUp = now
 	}
 	b.discardLocked(c, reason, after)
 	return elapsed(now, c.idleSince), true

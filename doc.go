@@ -45,7 +45,8 @@
 //
 // A request that could not be sent again takes only a connection that has been
 // idle for less than the strict TTL ([WithStrictTTL]), half the effective one by
-// default.
+// default; and none that was idle already when the server hung up on another, less than
+// a second ago.
 //
 // Over HTTP/2 one connection is leased to several requests. It is idle when
 // none is left; maximum age and uses end its leases, not those running.

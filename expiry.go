@@ -87,6 +87,10 @@ func (p *policy) strictTTLOf(l lifetime) time.Duration {
 	return ttl
 }
 
+// strictOff reports whether requests that could not be sent again are to use what
+// others may.
+func (p *policy) strictOff() bool { return p.strictStated && p.strictTTL == 0 }
+
 // drawMaxAge returns the maximum age of one connection, given a random number
 // in [0,1). It is drawn once, at birth: drawn again at each check, a
 // connection would live as long as the luckiest draw allows.
@@ -106,12 +110,9 @@ func (p *policy) expired(l lifetime, now instant) CloseReason {
 	return NotClosed
 }
 
-// tooOldFor reports whether a request that could not be sent again must not use
-// a connection that others may: Squid does that for all of them.
-func (p *policy) tooOldFor(strict bool, l lifetime, now instant) bool {
-	if !strict {
-		return false
-	}
+// tooOldForStrict reports whether a request that could not be sent again must not
+// use a connection that others may: Squid does that for all of them.
+func (p *policy) tooOldForStrict(l lifetime, now instant) bool {
 	limit := p.strictTTLOf(l)
 	return limit > 0 && elapsed(now, l.idleSince) >= limit
 }

@@ -97,8 +97,10 @@ func WithServerTimeout(d time.Duration) HostOption {
 
 // WithStrictTTL sets the most idle time after which a connection may be used by
 // a request that could not be sent again, as a POST or one with a body too long
-// to be kept; it gets a newer connection, or a new one. Zero means no limit but
-// the TTL. The default is half the effective TTL.
+// to be kept; it gets a newer connection, or a new one. So it does for a second after
+// the peer has hung up on an idle connection, where nothing has come on a connection
+// since: a restart closes one after the other. Zero means no limit but the TTL. The
+// default is half the effective TTL.
 func WithStrictTTL(d time.Duration) HostOption {
 	return durationOption("strict TTL", d, func(p *policy) { p.strictTTL, p.strictStated = d, true })
 }

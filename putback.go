@@ -103,7 +103,7 @@ func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReas
 		return overheard
 	case expired != NotClosed:
 		return expired
-	case b.waiters.first != nil && b.policy.tooOldFor(b.waiters.first.demand.strict, life, now):
+	case b.waiters.first != nil && b.riskyLocked(b.waiters.first.demand.strict, life, now):
 		return ClosedMadeWay
 	case b.second.len > b.closing: // each place that is being freed serves one
 		return ClosedMadeWay

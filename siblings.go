@@ -20,7 +20,7 @@ func (p *Pool) checkSiblings(stale lease, blackHole bool) {
 		after aftermath
 		kept  []*Conn
 	)
-	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, now) {
+	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, blackHole, now) {
 		c := suspect.conn
 		why := c.unfit()
 		if why == NotClosed && blackHole && stale.idle >= forgetful {
@@ -40,9 +40,12 @@ func (p *Pool) checkSiblings(stale lease, blackHole bool) {
 
 // leaseSiblings leases the suspects, so that nobody gets one while it is looked
 // at.
-func (b *bucket) leaseSiblings(stale lease, now instant) (suspects []lease) {
+func (b *bucket) leaseSiblings(stale lease, blackHole bool, now instant) (suspects []lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !blackHole {
+		b.hungUp = now
+	}
 	for c := b.idle.oldest; c != nil; {
 		newer := c.newer
 		if elapsed(now, c.idleSince) >= stale.idle {
@@ -51,4 +54,26 @@ func (b *bucket) leaseSiblings(stale lease, now instant) (suspects []lease) {
 		c = newer
 	}
 	return suspects
+}
+
+// leaving is how long a peer may take that hangs up on all its idle connections, one
+// after the other and in one process after the other, as it does when it restarts.
+const leaving = time.Second
+
+// riskyLocked reports whether a request must not use a connection that others may: it
+// is strict, for it could not be sent again, and the connection has been idle for long,
+// or may be the next on which the peer hangs up. Of two connections with the same TTL
+// the one that has been idle for longer is no less so.
+func (b *bucket) riskyLocked(strict bool, life lifetime, now instant) bool {
+	return strict && (b.policy.tooOldForStrict(life, now) || b.isNextLocked(life, now))
+}
+
+// isNextLocked reports whether the peer has just hung up on a connection, and nothing
+// has come on this one since. One that has served since is not of those that are being
+// closed.
+func (b *bucket) isNextLocked(life lifetime, now instant) bool {
+	if b.hungUp == (instant{}) || b.policy.strictOff() || life.idleSince.monotonic >= b.hungUp.monotonic {
+		return false
+	}
+	return elapsed(now, b.hungUp) < leaving
 }
