@@ -48,6 +48,15 @@ func (x *exchange) Premature(timedOut *http.Response) bool {
 	return suspect && conn.premature(x.before)
 }
 
+// Followed reports whether more has come. A server that has said something unasked,
+// by a timer, and goes on answers the request besides. The question is worth a system
+// call where the connection had rested. What comes over TLS may be no response.
+func (x *exchange) Followed() bool {
+	conn := x.lease.conn
+	return x.lease.idle >= rested && conn.kind == kindSocket &&
+		conn.wire != nil && conn.wire.kernel != nil && conn.wire.kernel.Pending()
+}
+
 // isOfIdleTimer reports whether a 408 that closes its connection is that of the
 // server's idle timer, which went off when the request had just arrived: it
 // says that no complete request came in time, and that the client may repeat it

@@ -367,3 +367,50 @@ func TestAResetThatTheWriteWasToldIsTheError(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
 }
+
+func TestTheOwnerKnowsWhetherAnotherResponseHasFollowed(t *testing.T) {
+	for _, row := range []struct {
+		name, follows string
+		want          error
+		outcome       Outcome
+	}{
+		{"nothing", "", nil, Reusable},
+		{"a response", ok5, ErrPremature, 0},
+		{"garbage", "garbage", nil, Stray},
+		{"less than can be told", "HTTP", nil, Stray},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			conn := newScripted(ok5, nil)
+			x, owner := newExchange(conn)
+			x.Reused = true
+			owner.followed = func() bool {
+				conn.say(row.follows)
+				return row.follows != ""
+			}
+			resp, err := x.Do(newRequest(t, "GET", nil))
+			require.ErrorIs(t, err, row.want)
+			if row.want == nil {
+				readToEnd(resp)
+				assert.Equal(t, []Outcome{row.outcome}, owner.ends())
+			}
+		})
+	}
+}
+
+func TestTheOwnerIsNotAskedWhatFollowsWhereTheResponseGoesOn(t *testing.T) {
+	for name, script := range map[string]string{
+		"its body is not there yet": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+		"its length is not stated":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, owner := newExchange(newScripted(script, io.EOF))
+			x.Reused = true
+			owner.followed = func() bool {
+				t.Error("asked")
+				return true
+			}
+			_, err := x.Do(newRequest(t, "GET", nil))
+			require.NoError(t, err)
+		})
+	}
+}

@@ -81,14 +81,23 @@ func (x *Exchange) leavesHTTP(resp *http.Response) bool {
 }
 
 // answeredTwice reports whether another response follows at once: the one that
-// was sent unasked came first, and ours is the second.
+// was sent unasked came first, and ours is the second. The second may have come
+// since the first was read, and with it the acknowledgement by which the Owner
+// took the first for an answer.
 func (x *Exchange) answeredTwice(resp *http.Response) bool {
 	const version = "HTTP/1."
 	length := resp.ContentLength // of any size that a server may state
 	if x.req.Method == http.MethodHead {
 		length = min(length, 0)
 	}
-	if length < 0 || length > int64(x.in.buf.Buffered()-len(version)) {
+	beyond := int64(x.in.buf.Buffered()) - length
+	if length < 0 || beyond < 0 || beyond == 0 && !x.Owner.Followed() {
+		return false
+	}
+	if beyond == 0 {
+		_, _ = x.in.buf.Peek(int(length) + 1) // reads, which does not wait
+	}
+	if x.in.buf.Buffered() < int(length)+len(version) {
 		return false
 	}
 	ahead, _ := x.in.buf.Peek(int(length) + len(version))

@@ -126,6 +126,7 @@ func (c *scripted) sentText() string {
 type keeper struct {
 	conn      io.Closer
 	premature func(timedOut bool) bool // nil: never
+	followed  func() bool              // nil: never
 	unfit     bool
 	mu        sync.Mutex
 	heads     []*http.Response
@@ -137,6 +138,8 @@ func (k *keeper) Fit() bool { return !k.unfit }
 func (k *keeper) Premature(timedOut *http.Response) bool {
 	return k.premature != nil && k.premature(timedOut != nil)
 }
+
+func (k *keeper) Followed() bool { return k.followed != nil && k.followed() }
 
 func (k *keeper) Answered(resp *http.Response) {
 	k.mu.Lock()

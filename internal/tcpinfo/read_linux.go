@@ -55,6 +55,15 @@ func (s *Socket) End() (ended, reset bool) {
 	return ended, reset
 }
 
+// Pending reports whether there are bytes to read, without reading any.
+func (s *Socket) Pending() (pending bool) {
+	_ = s.raw.Control(func(fd uintptr) { // closed on our side: none
+		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
+		pending = n > 0 && err == nil
+	})
+	return pending
+}
+
 // Unacked is how many bytes of ours the peer's kernel has not acknowledged yet;
 // ok is false when the connection is closed. It costs a fraction of Info.
 func (s *Socket) Unacked() (n int64, ok bool) {

@@ -1,6 +1,7 @@
 package tcpinfo
 
 import (
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -90,6 +91,24 @@ func TestOnlyPlainTCPIsAsked(t *testing.T) {
 	assert.Nil(t, Of(a))
 	ours, _ := connection(t)
 	assert.Nil(t, Of(struct{ net.Conn }{ours}), "a wrapper may send what nobody counts")
+}
+
+func TestWhatIsToBeReadIsSeenAndNotRead(t *testing.T) {
+	ours, peer := connection(t)
+	socket := Of(ours)
+	require.NotNil(t, socket)
+	assert.False(t, socket.Pending())
+	_, err := peer.Write([]byte("x"))
+	require.NoError(t, err)
+	assert.Eventually(t, socket.Pending, 5*time.Second, time.Millisecond)
+	assert.True(t, socket.Pending())
+	_, err = ours.Read(make([]byte, 2))
+	require.NoError(t, err)
+	assert.False(t, socket.Pending())
+	require.NoError(t, peer.Close())
+	_, err = ours.Read(make([]byte, 2))
+	require.ErrorIs(t, err, io.EOF)
+	assert.False(t, socket.Pending(), "an end is not bytes")
 }
 
 func TestAskingForTheUnacknowledgedDoesNotAllocate(t *testing.T) {

@@ -16,6 +16,9 @@ func (*Socket) Info() (Info, bool) { return Info{}, false }
 // End is never called, for want of a Socket.
 func (*Socket) End() (ended, reset bool) { return false, false }
 
+// Pending is never called, for want of a Socket.
+func (*Socket) Pending() bool { return false }
+
 // Unacked is never called, for want of a Socket.
 func (*Socket) Unacked() (int64, bool) { return 0, false }
 
