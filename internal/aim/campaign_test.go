@@ -185,5 +185,10 @@ func (p path) aimedAt(idle time.Duration) func(int, time.Time) time.Time {
 func lanesFor(calls int) int { return min(max(calls/5, 1), 400) }
 
 // calmLanesFor is how many lanes share so many calls where a client that is late by
-// a part of the round trip sees something else: few enough that nobody is.
-func calmLanesFor(calls int) int { return min(lanesFor(calls), 100) }
+// a part of the round trip sees something else: few enough that hardly any is.
+func (p path) calmLanesFor(calls int) int {
+	if p.helped() && p.roundTrip > 0 {
+		return min(lanesFor(calls), 40)
+	}
+	return min(lanesFor(calls), 100)
+}

@@ -35,7 +35,7 @@ func TestEarlyAnswer(t *testing.T) {
 func crossRequests(t *testing.T, p path, s script) {
 	srv := serve(t, p, s)
 	n := requests(t)
-	c := &campaign{server: srv, calls: n, workers: calmLanesFor(n), methods: both, next: p.aimedAt(idleTimeout)}
+	c := &campaign{server: srv, calls: n, workers: p.calmLanesFor(n), methods: both, next: p.aimedAt(idleTimeout)}
 	us, them := ours(t, p, srv, ttlpool.WithLearning(false)), theirs(t, p, srv)
 	result := c.contest(t, us, them)
 	get, post := result[0][http.MethodGet], result[0][http.MethodPost]

@@ -34,9 +34,9 @@ func TestReload(t *testing.T) {
 		kind  func(timeout time.Duration) realtest.Kind
 		every time.Duration
 	}{
-		// It makes all its threads anew each time, and shares two processors with four of its kind.
+		// It makes all its threads anew each time, and shares two processors with others of its kind.
 		{"apachectl graceful", func(d time.Duration) realtest.Kind {
-			return realtest.Apache{KeepAliveTimeout: d, Processes: 2}
+			return realtest.Apache{KeepAliveTimeout: d, Processes: 2, Threads: 25}
 		}, 2 * time.Second},
 		{"nginx -s reload", func(d time.Duration) realtest.Kind { return realtest.Nginx{KeepAliveTimeout: d} }, time.Second},
 	}

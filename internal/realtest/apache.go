@@ -15,7 +15,8 @@ type Apache struct {
 	Prefork          bool          // a process for each connection, and not the event MPM
 	Certificate      *Certificate  // nil: no TLS
 	HTTP2            bool          // needs a Certificate
-	Processes        int           // of 256 threads each, with the event MPM, 0: 6; or with one connection each, at the start, 0: 64
+	Processes        int           // with the event MPM, 0: 6; or with one connection each, at the start, 0: 64
+	Threads          int           // of each process, with the event MPM; 0: 256
 
 	Backend        string        // host and port: a reverse proxy, with mod_proxy's defaults
 	BackendTTL     time.Duration // mod_proxy's ttl; whole seconds
@@ -66,8 +67,8 @@ MaxRequestWorkers 512
 {{else}}
 ServerLimit {{.Kind.Slots}}
 StartServers {{.Kind.Processes}}
-ThreadLimit 256
-ThreadsPerChild 256
+ThreadLimit {{.Kind.Threads}}
+ThreadsPerChild {{.Kind.Threads}}
 MaxRequestWorkers {{.Kind.Workers}}
 MinSpareThreads 1
 MaxSpareThreads {{.Kind.Workers}}
@@ -116,6 +117,9 @@ func (a Apache) start(s *site) (running, error) {
 	default:
 		a.Processes = 6
 	}
+	if a.Threads == 0 {
+		a.Threads = 256
+	}
 	settings := struct {
 		Apache
 		Workers      int
@@ -123,7 +127,7 @@ func (a Apache) start(s *site) (running, error) {
 		BackendPaths []string
 		Modules      []apacheModule
 		User         any
-	}{a, 256 * a.Processes, 4 * a.Processes, backendPaths(a.BackendPools), a.modules(), user}
+	}{a, a.Threads * a.Processes, 4 * a.Processes, backendPaths(a.BackendPools), a.modules(), user}
 	if err := s.write("httpd.conf", apacheConfiguration, settings); err != nil {
 		return nil, err
 	}
