@@ -18,7 +18,7 @@ import (
 type ending struct {
 	ended  atomic.Bool  // the FIN, or a reset that somebody was told of, has come
 	reset  atomic.Bool  // somebody was told of a reset
-	writes atomic.Int32 // in progress: they may be told, and not have said so yet
+	writes atomic.Int32 // in progress, and looks: they may be told, and not have said so yet
 }
 
 // note takes in what a read or a write has come to.
@@ -45,6 +45,8 @@ func (e *ending) look(kernel *tcpinfo.Socket) {
 	if e.ended.Load() {
 		return
 	}
+	e.writes.Add(1)
+	defer e.writes.Add(-1)
 	ended, reset := kernel.End()
 	if reset {
 		e.reset.Store(true)

@@ -43,6 +43,18 @@ func TestAResetIsNoOrderlyEnd(t *testing.T) {
 	}
 }
 
+// What a BPF program hands from socket to socket, past TCP, is never acknowledged.
+func TestWhatTheKernelHasNotCountedProvesNothing(t *testing.T) {
+	w := wireThatEnds(t, false)
+	before := w.sent.Load()
+	assert.True(t, (&Conn{wire: w}).evidenceSince(before).unseen())
+	w.sent.Add(300)
+	e := (&Conn{wire: w}).evidenceSince(before)
+	assert.False(t, e.unseen())
+	assert.False(t, e.premature())
+	assert.EqualValues(t, unknownBytes, e.acknowledged())
+}
+
 func TestAWriteThatIsNotOverLeavesItOpen(t *testing.T) {
 	w := wireThatEnds(t, false)
 	assert.ErrorIs(t, writeUntilItFails(w), syscall.EPIPE)

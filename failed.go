@@ -3,6 +3,7 @@ package ttlpool
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"syscall"
 
@@ -53,6 +54,13 @@ func (f *flight) failed(l lease, err error, sent, received int64, second bool) *
 		info:         info,
 		acknowledged: unknownBytes,
 	}
+}
+
+// endedByTLS reports whether the server has said that it sends no more, and its FIN has
+// not come yet, which follows in a segment of its own.
+func (e *failedExchange) endedByTLS(known evidence) bool {
+	ended := errors.Is(e.err, io.EOF) || errors.Is(e.err, io.ErrUnexpectedEOF)
+	return ended && !e.own && e.received == 0 && e.lease.conn.kind == kindTLS && known.premature() && !known.closed
 }
 
 // countLost counts a stale exchange whose second try could not be begun.

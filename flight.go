@@ -261,9 +261,9 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 		failed.received > 0 && (failed.sent == 0 || evidence.premature())
 	if premature {
 		failed.received = 0
-		if !x.disclaimed && failed.sent != 0 && !failed.idempotent && failed.replayable {
-			evidence = conn.awaitEvidence(f.request.Context(), x.before)
-		}
+	}
+	if (premature && !x.disclaimed || failed.endedByTLS(evidence)) && failed.sent != 0 && !failed.idempotent && failed.replayable {
+		evidence = conn.awaitEvidence(f.request.Context(), x.before)
 	}
 	failed.acknowledged = evidence.acknowledged()
 	failed.unseen = !failed.own && failed.received == 0 && (x.disclaimed || evidence.unseen())

@@ -85,19 +85,26 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-// account is what the kernel tells of a socket, and whether its end was known
-// before the kernel was asked.
+// account is what the kernel tells of a socket.
 type account struct {
 	tcpinfo.Info
-	ended bool
+	ended bool // that was known before the kernel was asked
+	whole bool // all that it has accepted went by TCP
 }
 
 // ask looks for the end first: of a FIN that comes between the two questions,
-// the acknowledgement would else be missed that came with it.
+// the acknowledgement would else be missed that came with it. What was sent is
+// read before what is unacknowledged, and that before what is acknowledged: on
+// its way from one to the other nothing can be missed. What is nowhere has taken
+// another way, as between the containers of one machine, where a BPF program hands it
+// from socket to socket: of that no acknowledgement tells.
 func (w *wire) ask() (a account, ok bool) {
 	w.ending.look(w.kernel)
 	a.ended = w.ending.ended.Load()
+	sent := w.sent.Load()
+	unacked, _ := w.kernel.Unacked()
 	a.Info, ok = w.kernel.Info()
+	a.whole = a.Acked+unacked >= sent
 	return a, ok
 }
 
@@ -117,7 +124,7 @@ func (w *wire) longestRoundTrip() time.Duration { return w.roundTrip + 4*w.varia
 
 // evidence is what is known of a request that got no answer.
 type evidence struct {
-	counted bool  // the kernel counts, and we have counted since birth
+	counted bool  // the kernel counts all that was sent, and we have counted since birth
 	closed  bool  // the peer has closed in order, by FIN
 	before  int64 // bytes sent before the request
 	acked   int64 // bytes that the peer's kernel has acknowledged
@@ -161,7 +168,7 @@ func (c *Conn) evidenceSince(before int64) evidence {
 	}
 	told, ok := w.account()
 	return evidence{
-		counted: ok,
+		counted: ok && told.whole,
 		closed:  told.PeerClosed || told.ended && w.ending.inOrder(),
 		before:  before,
 		acked:   told.Acked,
@@ -185,8 +192,8 @@ func (c *Conn) premature(before int64) bool {
 }
 
 // awaitEvidence gathers the evidence once the server has had the time to show
-// what it does after an answer that came too soon: to close, whose FIN is then
-// on its way, or to take the request in, which acknowledges it.
+// what it does after an answer that came too soon, or the end of TLS: to close, whose
+// FIN is then on its way, or to take the request in, which acknowledges it.
 func (c *Conn) awaitEvidence(ctx context.Context, before int64) evidence {
 	e := c.evidenceSince(before)
 	if c.wire == nil {
