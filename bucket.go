@@ -39,7 +39,8 @@ type bucket struct {
 	second  waiterQueue // second tries that wait for a place: nothing but a connection dialled for them will do
 	closing int         // connections that are being closed, and hold their places
 
-	hungUp   instant       // when an idle connection was last found closed by the peer; zero: never
+	lastHangUp instant // when an idle connection was last found closed by the peer; zero: never
+
 	hinted   bool          // some connection has a timeout of its own
 	farthest time.Duration // the longest round trip that any connection has had
 	sessions bool          // connections of this key have turned out to have sessions
@@ -98,7 +99,7 @@ func (b *bucket) fitLocked(strict bool, now instant, after *aftermath) *Conn {
 			b.discardLocked(c, reason, after)
 		} else if !b.riskyLocked(strict, life, now) {
 			return c
-		} else if b.evenLocked(now) {
+		} else if b.isNextLocked(life, now) || b.evenLocked(now) {
 			break // so are the others, which have been idle longer
 		}
 		c = older
@@ -265,21 +266,22 @@ func (b *bucket) sweepIdle(now instant, after *aftermath) (next time.Duration, m
 	return next, false
 }
 
-// evictIdle discards a connection if it is idle, and says for how long it was.
-func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *aftermath) (idle time.Duration, wasIdle bool) {
+// evictIdle discards a connection if it is idle, and says for how long it was, and
+// whether it had served.
+func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *aftermath) (idle time.Duration, wasIdle, served bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !c.idle {
-		return 0, false
+		return 0, false, false
 	}
 	if h, ok := c.probe.(heard); ok && h.look() == NotClosed {
-		return 0, false // what was heard was read: it was an answer, and the connection is idle again
+		return 0, false, false // what was heard was read: it was an answer, and the connection is idle again
 	}
 	if reason == ClosedHungUp {
-		b.hungUp = now
+		b.lastHangUp = now
 	}
 	b.discardLocked(c, reason, after)
-	return elapsed(now, c.idleSince), true
+	return elapsed(now, c.idleSince), true, c.uses > 0
 }
 
 // clear discards the idle connections, and stops the dials that nobody waits

@@ -85,3 +85,26 @@ func TestWhatIsTooOldForARequestDoesNotHideWhatIsNot(t *testing.T) {
 		})
 	}
 }
+
+// The checkout may find a connection closed before the watch tells of it. Then the next
+// is no less in danger.
+func TestWhatTheCheckoutFindsClosedKeepsAStrictRequestOffTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, short, long := unevenPool(t, "")
+		long.Release()
+		short.Release()
+		time.Sleep(time.Second)
+		d := demand{key: long.bucket.key, begun: readClocks()}
+		found, err := p.take(t.Context(), d, d.begun, nil, NotClosed)
+		require.NoError(t, err)
+		d.strict = true
+		next, err := p.take(t.Context(), d, d.begun, found.lease.conn, ClosedHungUp)
+		require.NoError(t, err)
+		require.NotNil(t, next.waiter, "it waits for another to be dialled")
+		fresh, err := p.wait(t.Context(), next.bucket, next.waiter, d.begun)
+		require.NoError(t, err)
+		assert.NotSame(t, short, fresh.conn)
+		assert.NotSame(t, long, fresh.conn)
+		fresh.conn.Release()
+	})
+}

@@ -63,6 +63,16 @@ func (e *failedExchange) endedByTLS(known evidence) bool {
 	return ended && !e.own && e.received == 0 && e.lease.conn.kind == kindTLS && known.premature() && !known.closed
 }
 
+// closedWhileIdle reports whether the peer has hung up on the connection before it had
+// the request, for all that is known; and not because of it.
+func (e *failedExchange) closedWhileIdle() bool {
+	switch {
+	case e.lease.conn.session != nil, !e.lease.wasIdle, isBlackHole(e.err), errors.Is(e.err, h1.ErrPremature):
+		return false
+	}
+	return e.unseen || e.sent == 0 || e.lease.idle >= rested
+}
+
 // countLost counts a stale exchange whose second try could not be begun.
 func (e *failedExchange) countLost() {
 	if e.stale() {

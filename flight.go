@@ -295,6 +295,9 @@ func (f *flight) report(e *failedExchange, again bool) error {
 	}
 	pool := f.transport.pool
 	tally.countStale(err.Conn.Idle)
+	if e.closedWhileIdle() {
+		e.lease.conn.bucket.noteHangUp(readClocks())
+	}
 	pool.checkSiblings(e.lease, isBlackHole(e.err))
 	level := slog.LevelInfo
 	if !again {

@@ -97,10 +97,10 @@ func WithServerTimeout(d time.Duration) HostOption {
 
 // WithStrictTTL sets the most idle time after which a connection may be used by
 // a request that could not be sent again, as a POST or one with a body too long
-// to be kept; it gets a newer connection, or a new one. So it does for a second after
-// the peer has hung up on an idle connection, where nothing has come on a connection
-// since: a restart closes one after the other. Zero means no limit but the TTL. The
-// default is half the effective TTL.
+// to be kept; it gets a newer connection, or a new one. Nor does it get one that was
+// idle when the peer was found to have hung up on another, less than a second ago: a
+// restart closes one after the other. Zero turns both off. The default is half the
+// effective TTL.
 func WithStrictTTL(d time.Duration) HostOption {
 	return durationOption("strict TTL", d, func(p *policy) { p.strictTTL, p.strictStated = d, true })
 }

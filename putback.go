@@ -46,15 +46,19 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		b.lessons.outlive(c.idleAtLease, leased, true)
 	}
 	life := c.lifetimeLocked(now)
-	reason := b.unkeepableLocked(c, life, now)
-	switch {
+	user := b.userLocked(life, now)
+	switch reason := b.unkeepableLocked(c, life, user, now); {
 	case reason != NotClosed:
 		b.discardLocked(c, reason, after)
-	case b.waiters.first != nil:
-		b.grantLocked(b.waiters.first, grant{lease: b.leaseLocked(c, now)})
+	case user != nil:
+		b.grantLocked(user, grant{lease: b.leaseLocked(c, now)})
 		b.serveWaitersLocked(c, now)
 	case b.makeRoomLocked(after):
-		return putIdle, b.keepLocked(c, life, now)
+		due = b.keepLocked(c, life, now)
+		if b.dialForWaitersLocked(after); c.closed != NotClosed {
+			return putAway, 0 // it has made way for one who waits and must not use it
+		}
+		return putIdle, due
 	default:
 		c.leases++
 		return putFull, 0
@@ -90,8 +94,8 @@ func (b *bucket) reject(c *Conn, why CloseReason, now instant, after *aftermath)
 }
 
 // unkeepableLocked says why a connection that was given back cannot serve
-// again, nor be kept if nobody waits for it.
-func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReason {
+// again, nor be kept if nobody waits who may use it.
+func (b *bucket) unkeepableLocked(c *Conn, life lifetime, user *waiter, now instant) CloseReason {
 	switch expired, overheard := b.policy.expired(life, now), c.overheard(); {
 	case c.retired != NotClosed:
 		return c.retired
@@ -103,11 +107,9 @@ func (b *bucket) unkeepableLocked(c *Conn, life lifetime, now instant) CloseReas
 		return overheard
 	case expired != NotClosed:
 		return expired
-	case b.waiters.first != nil && b.riskyLocked(b.waiters.first.demand.strict, life, now):
-		return ClosedMadeWay
 	case b.second.len > b.closing: // each place that is being freed serves one
 		return ClosedMadeWay
-	case b.waiters.first != nil:
+	case user != nil:
 		return NotClosed
 	case b.draining:
 		return ClosedPoolClosed

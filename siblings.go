@@ -20,7 +20,7 @@ func (p *Pool) checkSiblings(stale lease, blackHole bool) {
 		after aftermath
 		kept  []*Conn
 	)
-	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, blackHole, now) {
+	for _, suspect := range stale.conn.bucket.leaseSiblings(stale, now) {
 		c := suspect.conn
 		why := c.unfit()
 		if why == NotClosed && blackHole && stale.idle >= forgetful {
@@ -40,12 +40,9 @@ func (p *Pool) checkSiblings(stale lease, blackHole bool) {
 
 // leaseSiblings leases the suspects, so that nobody gets one while it is looked
 // at.
-func (b *bucket) leaseSiblings(stale lease, blackHole bool, now instant) (suspects []lease) {
+func (b *bucket) leaseSiblings(stale lease, now instant) (suspects []lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !blackHole {
-		b.hungUp = now
-	}
 	for c := b.idle.oldest; c != nil; {
 		newer := c.newer
 		if elapsed(now, c.idleSince) >= stale.idle {
@@ -60,20 +57,37 @@ func (b *bucket) leaseSiblings(stale lease, blackHole bool, now instant) (suspec
 // after the other and in one process after the other, as it does when it restarts.
 const leaving = time.Second
 
+// noteHangUp notes that an idle connection was found closed by the peer.
+func (b *bucket) noteHangUp(now instant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lastHangUp = now
+}
+
 // riskyLocked reports whether a request must not use a connection that others may: it
 // is strict, for it could not be sent again, and the connection has been idle for long,
-// or may be the next on which the peer hangs up. Of two connections with the same TTL
-// the one that has been idle for longer is no less so.
+// or may be the next on which the peer hangs up.
 func (b *bucket) riskyLocked(strict bool, life lifetime, now instant) bool {
 	return strict && (b.policy.tooOldForStrict(life, now) || b.isNextLocked(life, now))
 }
 
 // isNextLocked reports whether the peer has just hung up on a connection, and nothing
 // has come on this one since. One that has served since is not of those that are being
-// closed.
+// closed. If it is so of one, it is of those that have been idle for longer.
 func (b *bucket) isNextLocked(life lifetime, now instant) bool {
-	if b.hungUp == (instant{}) || b.policy.strictOff() || life.idleSince.monotonic >= b.hungUp.monotonic {
+	if b.lastHangUp == (instant{}) || b.policy.strictOff() || life.idleSince.monotonic >= b.lastHangUp.monotonic {
 		return false
 	}
-	return elapsed(now, b.hungUp) < leaving
+	return elapsed(now, b.lastHangUp) < leaving
+}
+
+// userLocked returns the first of those who wait that may use a connection; nil: none
+// may.
+func (b *bucket) userLocked(life lifetime, now instant) *waiter {
+	for w := b.waiters.first; w != nil; w = w.next {
+		if !b.riskyLocked(w.demand.strict, life, now) {
+			return w
+		}
+	}
+	return nil
 }

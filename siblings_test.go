@@ -1,12 +1,16 @@
 package ttlpool_test
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"github.com/ttlpool/ttlpool"
 )
 
@@ -76,36 +80,92 @@ func TestWithoutAStrictTTLAPeerThatHasHungUpIsTrusted(t *testing.T) {
 	})
 }
 
-// The only place is held by a connection that is not trusted: it makes way.
+// The only place left is held by a connection that is not trusted: it makes way.
 func TestAStrictRequestFindsAPlaceBesideAPeerThatHasHungUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := startLeaving(t, ttlpool.WithMaxConnsPerHost(3))
 		l.hangUpOn(3)
-		open := make(chan string, 3)
+		var got []string
+		var open []*http.Response
 		for range 3 {
-			go func() { open <- l.post() }()
+			resp, err := l.tr.RoundTrip(newRequest(t, t.Context(), "POST", l.server.url(), stream("x")))
+			require.NoError(t, err)
+			open = append(open, resp)
 		}
-		got := []string{<-open, <-open, <-open}
-		assert.ElementsMatch(t, []string{"4.1", "5.1", "6.1"}, got)
-		assert.EqualValues(t, 1, l.tr.Stats().Closed[ttlpool.ClosedMadeWay])
+		for _, resp := range open {
+			got = append(got, readBody(t, resp))
+		}
+		assert.Equal(t, []string{"4.1", "5.1", "6.1"}, got)
+		assertClosed(t, l.tr, ttlpool.ClosedMadeWay, 1)
+	})
+}
+
+// One that is given back without having served meets a strict request that waits for its
+// own connection: it is kept for others.
+func TestAConnectionThatIsNotTrustedIsNeitherGrantedNorClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, hook, dialling := newMemNet(), &onCheckout{}, make(chan struct{}, 4)
+		server := startRaw(t, network.Listen("hub.test:80"), (*rawConn).answerAll)
+		tr := newTransport(t, hook.trace(), ttlpool.WithBase(&http.Transport{
+			DialContext: func(ctx context.Context, kind, address string) (net.Conn, error) {
+				<-dialling
+				return network.Dial(ctx, kind, address)
+			},
+		}))
+		dialling <- struct{}{}
+		dialling <- struct{}{}
+		idleConns(t, tr, server.url(), 2)
+		time.Sleep(time.Second)
+		answered := make(chan string)
+		hook.set(func() { // a request that gives back what it has taken
+			assert.NoError(t, server.all()[0].Close())
+			synctest.Wait() // one of the two is in use, and the peer has hung up on the other
+			go func() { answered <- send(t, tr, newRequest(t, t.Context(), "POST", server.url(), stream("x"))) }()
+			synctest.Wait()
+			panic(http.ErrAbortHandler)
+		})
+		assert.Panics(t, func() { get(t, tr, server.url()) })
+		synctest.Wait()
+		assert.Equal(t, 1, tr.Stats().Idle, "kept, and not granted")
+		assert.Equal(t, "2.2", get(t, tr, server.url()))
+		assert.Equal(t, "2.3", <-answered, "it has served since")
+		dialling <- struct{}{}
 	})
 }
 
 // What a request has found closed counts as what the watch has seen, which not every
 // system has.
 func TestAStaleConnectionKeepsStrictRequestsOffItsSiblings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		network, hook := newMemNet(), &onCheckout{}
-		server := startRaw(t, network.Listen("hub.test:80"), (*rawConn).answerAll)
-		tr := newTransport(t, over(network), hook.trace())
-		idleConns(t, tr, server.url(), 2)
-		time.Sleep(time.Second)
-		hook.set(func() { _ = server.all()[1].Close() })
-		assert.Equal(t, "3.1", get(t, tr, server.url()), "sent again")
-		assert.EqualValues(t, 1, tr.Stats().Stale)
-		inUse, err := tr.RoundTrip(newRequest(t, t.Context(), "GET", server.url(), nil))
-		assert.NoError(t, err)
-		assert.Equal(t, "4.1", send(t, tr, newRequest(t, t.Context(), "POST", server.url(), stream("x"))), "and not on the first")
-		assert.Equal(t, "3.2", readBody(t, inUse))
-	})
+	const rest = 100 * time.Millisecond // after which a server may have a timer of its own
+	for _, row := range []struct {
+		name string
+		idle time.Duration
+		want string
+	}{
+		{"that had been idle", rest, "4.1"},
+		{"that was busy just before", rest / 10, "1.2"}, // the request may have been at fault
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, hook := newMemNet(), &onCheckout{}
+				server := startRaw(t, network.Listen("hub.test:80"), func(c *rawConn) {
+					for use := 1; ; use++ {
+						if req := c.next(); req == nil || c.index == 2 && use == 2 {
+							return
+						}
+						c.answer(fmt.Sprintf("%d.%d", c.index, use))
+					}
+				})
+				tr := newTransport(t, over(network), hook.trace())
+				idleConns(t, tr, server.url(), 2)
+				time.Sleep(row.idle)
+				assert.Equal(t, "3.1", get(t, tr, server.url()), "sent again")
+				assert.EqualValues(t, 1, tr.Stats().Stale)
+				inUse, err := tr.RoundTrip(newRequest(t, t.Context(), "GET", server.url(), nil))
+				require.NoError(t, err)
+				assert.Equal(t, row.want, send(t, tr, newRequest(t, t.Context(), "POST", server.url(), stream("x"))))
+				assert.Equal(t, "3.2", readBody(t, inUse))
+			})
+		})
+	}
 }

@@ -45,7 +45,7 @@ func (p *Pool) peerClosed(c *Conn) {
 	now := readClocks()
 	c.hungUp.Store(true)
 	var after aftermath
-	idle, wasIdle := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
+	idle, wasIdle, _ := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
 	taught := wasIdle && c.bucket.learns()
 	if taught && c.bucket.lessons.note(idle, now) {
 		p.reaper.wakeWithin(0, now) // for those that are idle already
