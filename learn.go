@@ -68,6 +68,9 @@ const (
 	// straggle is how long before and after the bulk of them a restart may close
 	// connections: one process of the server after the other.
 	straggle = 2 * time.Second
+	// sweep is how far apart the idle times may be that a server closes at one instant
+	// for its timeout: lighttpd looks once a second.
+	sweep = time.Second
 	// fadeAfter is how long a timeout holds that is not confirmed. Then it
 	// grows by a tenth for each such time, so that a raised one is found again,
 	// and after forgetAfter it is forgotten.
@@ -160,8 +163,16 @@ func (l *lessons) dropForerunners(last vote) {
 }
 
 // restart reports whether connections of different idle times were closed at
-// once, which no timeout does.
-func (v vote) restart() bool { return !alike(v.min, v.max) }
+// once, which no timeout does. A server that looks at its timers once a second closes
+// at once all that has become due since, and is told from a restart where its timeout
+// is much longer than that.
+func (v vote) restart() bool {
+	within := alikeFor(v.min)
+	if v.min >= 4*sweep {
+		within = max(within, sweep)
+	}
+	return v.max-v.min > within
+}
 
 // teachesNothing reports whether the closes were those of a restart, or cannot be
 // of a timeout.
@@ -194,7 +205,7 @@ func (l *lessons) count(now instant) {
 		}
 		agreeing := relevant[i:i:i]
 		for _, v := range relevant[i:] {
-			if l.admitsLocked(v, now) && alike(shortest.min, v.max) {
+			if l.admitsLocked(v, now) && alike(shortest.min, v.min) {
 				agreeing = append(agreeing, v)
 			}
 		}

@@ -129,6 +129,48 @@ func TestClosesAtOneInstantAreOneVote(t *testing.T) {
 	assert.Zero(t, l.timeout(now), "they may have had one cause")
 }
 
+// lighttpd looks at its timers once a second, and closes at one instant all that is due.
+func TestAServerThatLooksOnceASecondIsLearnedHoweverManyAreIdle(t *testing.T) {
+	const timeout = 5 * time.Second
+	for _, each := range []int{1, 2, 5, 20} { // connections that become idle in a second
+		for range 20 {
+			l, now := taught()
+			for range 20 {
+				now = now.before(-time.Second)
+				for range each {
+					l.note(timeout+rand.N(time.Second), now)
+				}
+			}
+			learned := l.timeout(now)
+			assert.GreaterOrEqual(t, learned, timeout, "%d a second", each)
+			assert.LessOrEqual(t, learned, timeout+time.Second/2, "%d a second", each)
+		}
+	}
+}
+
+// Where what is due within a second is a large part of the timeout, it looks like a
+// restart, as do connections of which some had been idle for a second longer.
+func TestWhatIsClosedAtOnceIsOneTimeoutUpToASecond(t *testing.T) {
+	for _, row := range []struct {
+		shortest, spread, want time.Duration
+	}{
+		{4 * time.Second, time.Second, 4 * time.Second},
+		{4 * time.Second, 1001 * time.Millisecond, 0},
+		{3999 * time.Millisecond, 499 * time.Millisecond, 3999 * time.Millisecond},
+		{3999 * time.Millisecond, time.Second, 0},
+		{16 * time.Second, 2 * time.Second, 16 * time.Second},
+		{16 * time.Second, 2001 * time.Millisecond, 0},
+	} {
+		l, now := taught()
+		for range 3 {
+			now = now.before(-time.Minute)
+			l.note(row.shortest, now)
+			l.note(row.shortest+row.spread, now)
+		}
+		assert.Equal(t, row.want, l.timeout(now), "%v and %v more", row.shortest, row.spread)
+	}
+}
+
 func TestAServerThatClosesAtRandomIsTakenAtItsShortest(t *testing.T) {
 	const longest = 20 * time.Second
 	for range 50 {

@@ -1,6 +1,9 @@
 package ttlpool_test
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,5 +48,29 @@ func TestP2_ATimeoutThatIsLearnedHoldsForWhatIsIdleAlready(t *testing.T) {
 		assert.Zero(t, tr.Stats().Open)
 		assertClosed(t, tr, ttlpool.ClosedTTL, 1)
 		assertClosed(t, tr, ttlpool.ClosedHungUp, 3)
+	})
+}
+
+// A server waits for the first request as long as for the end of any other's head, and
+// not for its keep-alive timeout.
+func TestWhatIsClosedBeforeItsFirstRequestTeachesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemNet()
+		startRaw(t, network.Listen("hub:80"), func(*rawConn) { time.Sleep(2 * time.Second) })
+		tr := newTransport(t, ttlpool.WithBase(&http.Transport{
+			DialContext: func(ctx context.Context, kind, address string) (net.Conn, error) {
+				time.Sleep(time.Millisecond)
+				return network.Dial(ctx, kind, address)
+			},
+		}))
+		for range 5 { // a request that does not wait for its connection leaves one behind
+			ctx, cancel := context.WithTimeout(t.Context(), time.Microsecond)
+			_, err := tr.RoundTrip(newRequest(t, ctx, "GET", "http://hub/", nil))
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			cancel()
+			time.Sleep(time.Minute)
+		}
+		assertClosed(t, tr, ttlpool.ClosedHungUp, 5)
+		assert.Zero(t, tr.Stats().Hosts["hub:80"].LearnedTimeout)
 	})
 }

@@ -45,8 +45,8 @@ func (p *Pool) peerClosed(c *Conn) {
 	now := readClocks()
 	c.hungUp.Store(true)
 	var after aftermath
-	idle, wasIdle, _ := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
-	taught := wasIdle && c.bucket.learns()
+	idle, wasIdle, served := c.bucket.evictIdle(c, ClosedHungUp, now, &after)
+	taught := served && c.bucket.learns() // before the first request servers have another timeout
 	if taught && c.bucket.lessons.note(idle, now) {
 		p.reaper.wakeWithin(0, now) // for those that are idle already
 	}
