@@ -24,19 +24,27 @@ func (n *notifier) later(tell func()) {
 }
 
 func (n *notifier) run() {
-	for pending := n.next(); len(pending) > 0; pending = n.next() {
-		for _, tell := range pending {
-			tell()
+	ended := false
+	defer func() {
+		if !ended { // a hook has ended the goroutine, as a test's FailNow does
+			go n.run()
 		}
+	}()
+	for tell := n.next(); tell != nil; tell = n.next() {
+		tell()
 	}
+	ended = true
 }
 
 // next returns what is to be told. If that is nothing, there is nobody to tell it any
 // more.
-func (n *notifier) next() []func() {
+func (n *notifier) next() (tell func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	pending := n.pending
-	n.pending, n.running = nil, len(n.pending) > 0
-	return pending
+	if len(n.pending) == 0 {
+		n.pending, n.running = nil, false
+		return nil
+	}
+	tell, n.pending = n.pending[0], n.pending[1:]
+	return tell
 }

@@ -3,6 +3,7 @@
 package ttlpool_test
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,6 +53,23 @@ func TestAHookThatTakesLongHoldsUpNoNewsOfOtherPeers(t *testing.T) {
 	close(goOn)
 	await(t, done)
 	assert.Len(t, order, 2)
+}
+
+func TestAHookThatEndsItsGoroutineEndsNoNewsOfOtherPeers(t *testing.T) {
+	var told atomic.Int32
+	l := newLoopback(t, ttlpool.WithTrace(&ttlpool.Trace{ConnClosed: func(ttlpool.ConnInfo) {
+		if told.Add(1) == 1 {
+			runtime.Goexit()
+		}
+	}}))
+	first, firstPeer := l.dial(t)
+	second, secondPeer := l.dial(t)
+	first.Release()
+	second.Release()
+	require.NoError(t, firstPeer.Close())
+	eventually(t, func() bool { return told.Load() == 1 }, "nobody was told")
+	require.NoError(t, secondPeer.Close())
+	eventually(t, func() bool { return told.Load() == 2 }, "nobody was told of the second")
 }
 
 // A connection in use is its holder's: what the peer has sent before it hung up

@@ -128,11 +128,11 @@ func TestAnOldCapacityDoesNotReviveARetiredConnection(t *testing.T) {
 // roomy is a session that always has room, and says so when it is told to.
 type roomy struct {
 	net.Conn
-	changed func()
+	changed chan func() // what it is to call then; of capacity 1
 }
 
 func (*roomy) Capacity() int          { return 10 }
-func (s *roomy) Watch(changed func()) { s.changed = changed }
+func (s *roomy) Watch(changed func()) { s.changed <- changed }
 
 // A stream that failed has retired its connection: the session, which calls
 // whenever a stream has ended, does not bring it back.
@@ -141,7 +141,7 @@ func TestARetiredSessionStaysRetired(t *testing.T) {
 	p := newPool(defaultConfig(), func(context.Context, key) (link, error) {
 		client, server := net.Pipe()
 		t.Cleanup(func() { _ = server.Close() })
-		s := &roomy{Conn: client}
+		s := &roomy{Conn: client, changed: make(chan func(), 1)}
 		made = append(made, s)
 		return link{conn: client, session: s}, nil
 	})
@@ -156,7 +156,7 @@ func TestARetiredSessionStaysRetired(t *testing.T) {
 	again, err := p.replace(t.Context(), failed.conn, ClosedFailed, readClocks())
 	require.NoError(t, err)
 	require.NotSame(t, first.conn, again.conn)
-	made[0].changed()
+	(<-made[0].changed)() // the connection is leased before it is watched
 	p.release(again.conn, readClocks(), true)
 	p.release(first.conn, readClocks(), true)
 	assert.NotEqual(t, NotClosed, first.conn.Info().Closed)

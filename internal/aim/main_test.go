@@ -46,7 +46,7 @@ func requests(t *testing.T) int {
 // planned is how long so many requests a row take: mostly what the servers' idle
 // timeouts and restarts take, of 50 rows. Small ones run side by side.
 func planned(n int) time.Duration {
-	const start, each = time.Minute, 135 * time.Millisecond
+	const start, each = time.Minute, 155 * time.Millisecond
 	return (start + time.Duration(n)*each).Round(time.Minute)
 }
 

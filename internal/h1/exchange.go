@@ -87,8 +87,9 @@ type Owner interface {
 	// answer to it.
 	Premature(timedOut *http.Response) bool
 
-	// Followed is asked on a reused connection when a whole response has been read,
-	// and nothing beyond it: true means that more can be read at once.
+	// Followed is asked on a reused connection when a whole response has been read
+	// that does not end it, and nothing beyond: true means that more can be read at
+	// once.
 	Followed() bool
 
 	// Answered is called with the head of the final response, before its body

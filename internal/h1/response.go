@@ -83,7 +83,8 @@ func (x *Exchange) leavesHTTP(resp *http.Response) bool {
 // answeredTwice reports whether another response follows at once: the one that
 // was sent unasked came first, and ours is the second. The second may have come
 // since the first was read, and with it the acknowledgement by which the Owner
-// took the first for an answer.
+// took the first for an answer. One that says that the server closes is not of a server
+// that goes on: what follows it may be a complaint of a body that was not read.
 func (x *Exchange) answeredTwice(resp *http.Response) bool {
 	const version = "HTTP/1."
 	length := resp.ContentLength // of any size that a server may state
@@ -91,7 +92,7 @@ func (x *Exchange) answeredTwice(resp *http.Response) bool {
 		length = min(length, 0)
 	}
 	beyond := int64(x.in.buf.Buffered()) - length
-	if length < 0 || beyond < 0 || beyond == 0 && !x.Owner.Followed() {
+	if length < 0 || beyond < 0 || beyond == 0 && (resp.Close || !x.Owner.Followed()) {
 		return false
 	}
 	if beyond == 0 {

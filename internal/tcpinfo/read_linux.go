@@ -37,10 +37,8 @@ func Of(conn net.Conn) *Socket {
 
 // Info asks the kernel; ok is false when the connection is closed.
 func (s *Socket) Info() (info Info, ok bool) {
-	q := queries.Get().(*query)
-	defer queries.Put(q)
-	ok = s.ask(q, q.readInfo)
-	return q.info, ok
+	a, ok := s.ask(readInfo)
+	return a.info, ok
 }
 
 // End looks what a Read would come to, without reading: the peer's end of the
@@ -56,21 +54,16 @@ func (s *Socket) End() (ended, reset bool) {
 }
 
 // Pending reports whether there are bytes to read, without reading any.
-func (s *Socket) Pending() (pending bool) {
-	_ = s.raw.Control(func(fd uintptr) { // closed on our side: none
-		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
-		pending = n > 0 && err == nil
-	})
-	return pending
+func (s *Socket) Pending() bool {
+	a, ok := s.ask(readPending)
+	return ok && a.bytes > 0
 }
 
 // Unacked is how many bytes of ours the peer's kernel has not acknowledged yet;
 // ok is false when the connection is closed. It costs a fraction of Info.
 func (s *Socket) Unacked() (n int64, ok bool) {
-	q := queries.Get().(*query)
-	defer queries.Put(q)
-	ok = s.ask(q, q.readUnacked)
-	return q.unacked, ok
+	a, ok := s.ask(readUnacked)
+	return a.bytes, ok
 }
 
 // Sent is how many bytes of ours the kernel has accepted, over the life of the
@@ -86,40 +79,54 @@ func (s *Socket) Sent() (n int64, ok bool) {
 	return info.Acked + unacked, ok
 }
 
-func (s *Socket) ask(q *query, question func(fd uintptr)) bool {
-	q.ok = false
-	return s.raw.Control(question) == nil && q.ok
+// answer is what a question has brought.
+type answer struct {
+	info  Info
+	bytes int64
+}
+
+// ask puts a question to the kernel.
+func (s *Socket) ask(question func(fd int) (answer, bool)) (answer, bool) {
+	q := queries.Get().(*query)
+	defer queries.Put(q)
+	q.question, q.ok = question, false
+	err := s.raw.Control(q.put)
+	return q.answer, err == nil && q.ok
 }
 
 // query is a question to the kernel, and its answer. It is kept for the next
 // one: a closure for each would be allocated.
 type query struct {
-	readInfo, readUnacked func(fd uintptr)
-
-	info    Info
-	unacked int64
-	ok      bool
+	put      func(fd uintptr)
+	question func(fd int) (answer, bool)
+	answer   answer
+	ok       bool
 }
 
 var queries = sync.Pool{New: func() any {
 	q := new(query)
-	q.readInfo = func(fd uintptr) { q.info, q.ok = readInfo(int(fd)) }
-	q.readUnacked = func(fd uintptr) {
-		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCOUTQ) // an int of C: 4 bytes, whatever ours has
-		q.unacked, q.ok = int64(n), err == nil
-	}
+	q.put = func(fd uintptr) { q.answer, q.ok = q.question(int(fd)) }
 	return q
 }}
+
+func readUnacked(fd int) (answer, bool) { return readCount(fd, unix.SIOCOUTQ) }
+
+func readPending(fd int) (answer, bool) { return readCount(fd, unix.SIOCINQ) }
+
+func readCount(fd int, of uint) (answer, bool) {
+	n, err := unix.IoctlGetUint32(fd, of) // an int of C: 4 bytes, whatever ours has
+	return answer{bytes: int64(n)}, err == nil
+}
 
 // closeWait is TCP_CLOSE_WAIT of the kernel's tcp_states.h.
 const closeWait = 8
 
-func readInfo(fd int) (Info, bool) {
+func readInfo(fd int) (answer, bool) {
 	raw, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil || raw.Bytes_acked == 0 {
-		return Info{}, false // the SYN counts as one byte, so 0 means not counted
+		return answer{}, false // the SYN counts as one byte, so 0 means not counted
 	}
-	return Info{
+	return answer{info: Info{
 		Acked:        int64(raw.Bytes_acked) - 1,
 		InFlight:     raw.Unacked > 0,
 		SinceAck:     time.Duration(raw.Last_ack_recv) * time.Millisecond,
@@ -127,5 +134,5 @@ func readInfo(fd int) (Info, bool) {
 		PeerClosed:   raw.State == closeWait,
 		RoundTrip:    time.Duration(raw.Rtt) * time.Microsecond,
 		Variation:    time.Duration(raw.Rttvar) * time.Microsecond,
-	}, true
+	}}, true
 }

@@ -111,13 +111,18 @@ func TestWhatIsToBeReadIsSeenAndNotRead(t *testing.T) {
 	assert.False(t, socket.Pending(), "an end is not bytes")
 }
 
-func TestAskingForTheUnacknowledgedDoesNotAllocate(t *testing.T) {
+func TestTheSmallQuestionsDoNotAllocate(t *testing.T) {
 	ours, _ := connection(t)
 	socket := Of(ours)
 	require.NotNil(t, socket)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		if _, ok := socket.Unacked(); !ok {
 			t.Error("not told")
+		}
+	}))
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		if socket.Pending() {
+			t.Error("nothing was sent")
 		}
 	}))
 }
