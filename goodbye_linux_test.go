@@ -15,7 +15,7 @@ import (
 // Of TLS the end is read before the FIN has come, which is sent a little later and proves
 // that the request, still on its way, was never seen.
 func TestARequestThatCrossesTheEndOfTLSWaitsForTheFIN(t *testing.T) {
-	const roundTrip = 20 * time.Millisecond
+	const roundTrip = 100 * time.Millisecond // a process that stalls must not be too late
 	n := testnet.Require(t, testnet.Config{RTT: roundTrip})
 	l, err := n.Server().Listen("tcp", ":0")
 	require.NoError(t, err)
