@@ -113,6 +113,9 @@ func (l *lessons) voteLocked(now instant) *vote {
 	if n > 0 && l.votes[n-1].belongs(now) {
 		return &l.votes[n-1]
 	}
+	if n > 0 && l.votes[n-1].mixed() && elapsed(now, l.votes[n-1].until) < sweep-atOnce {
+		l.votes[n-1].straggles, l.restarted = true, l.votes[n-1].until // it was one process of several that restart
+	}
 	switch {
 	case n > 0 && l.votes[n-1].teachesNothing():
 		l.votes = l.votes[:n-1] // it must not push out what does
@@ -167,12 +170,12 @@ func (l *lessons) dropForerunners(last vote) {
 // at once all that has become due since, and is told from a restart where its timeout
 // is much longer than that.
 func (v vote) restart() bool {
-	within := alikeFor(v.min)
-	if v.min >= 4*sweep {
-		within = max(within, sweep)
-	}
-	return v.max-v.min > within
+	return v.mixed() && (v.min < 4*sweep || v.max-v.min > sweep)
 }
+
+// mixed reports whether one timeout explains the idle times only if the server looks at
+// its timers once a second.
+func (v vote) mixed() bool { return !alike(v.min, v.max) }
 
 // teachesNothing reports whether the closes were those of a restart, or cannot be
 // of a timeout.

@@ -171,6 +171,21 @@ func TestWhatIsClosedAtOnceIsOneTimeoutUpToASecond(t *testing.T) {
 	}
 }
 
+// Each process closes what differs by less than a second, and at once comes the next.
+func TestARestartOfSeveralProcessesIsNoServerThatLooksOnceASecond(t *testing.T) {
+	l, now := taught()
+	for range 3 {
+		now = now.before(-time.Minute)
+		for process := range 4 {
+			then := now.before(-time.Duration(process) * 200 * time.Millisecond)
+			for _, idle := range []time.Duration{4200 * time.Millisecond, 4900 * time.Millisecond} {
+				l.note(idle+time.Duration(process)*200*time.Millisecond, then)
+			}
+		}
+	}
+	assert.Zero(t, l.timeout(now))
+}
+
 func TestAServerThatClosesAtRandomIsTakenAtItsShortest(t *testing.T) {
 	const longest = 20 * time.Second
 	for range 50 {
