@@ -35,11 +35,11 @@ type bucket struct {
 	conns   map[*Conn]struct{} // all that are open
 	idle    idleList           // those of them without a lease
 	dials   map[*dial]struct{}
-	waiters waiterQueue // not empty only while nothing idle could serve them
+	waiters waiterQueue // not empty only while nothing idle could serve them when they came
 	second  waiterQueue // second tries that wait for a place: nothing but a connection dialled for them will do
 	closing int         // connections that are being closed, and hold their places
 
-	lastHangUp instant // when an idle connection was last found closed by the peer; zero: never
+	lastHangUp instant // when an idle connection that had served was last found closed by the peer; zero: never
 
 	hinted   bool          // some connection has a timeout of its own
 	farthest time.Duration // the longest round trip that any connection has had
@@ -76,8 +76,12 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, af
 	if c := b.shareLocked(now); c != nil {
 		return b.leaseLocked(c, now), nil, true
 	}
-	if c := b.fitLocked(d.strict, now, after); c != nil {
-		return b.leaseLocked(c, now), nil, true
+	for c := b.fitLocked(d.strict, now, after); c != nil; c = b.fitLocked(d.strict, now, after) {
+		user, _ := b.userLocked(c.lifetimeLocked(now), now)
+		if user == nil {
+			return b.leaseLocked(c, now), nil, true
+		}
+		b.grantLocked(user, grant{lease: b.leaseLocked(c, now)}) // who waits must not use it before, and may now
 	}
 	w = newWaiter(ctx, d)
 	if again {
@@ -278,7 +282,7 @@ func (b *bucket) evictIdle(c *Conn, reason CloseReason, now instant, after *afte
 		return 0, false, false // what was heard was read: it was an answer, and the connection is idle again
 	}
 	if reason == ClosedHungUp {
-		b.lastHangUp = now
+		b.noteHangUpLocked(c, now)
 	}
 	b.discardLocked(c, reason, after)
 	return elapsed(now, c.idleSince), true, c.uses > 0

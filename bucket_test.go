@@ -108,3 +108,136 @@ func TestWhatTheCheckoutFindsClosedKeepsAStrictRequestOffTheOthers(t *testing.T)
 		fresh.conn.Release()
 	})
 }
+
+// queue is a pool of connections that are dialled when the test says so, and of requests
+// that wait for them at one address.
+type queue struct {
+	*testing.T
+	*Pool
+	dials chan struct{}
+}
+
+func newQueue(t *testing.T, opts ...PoolOption) *queue {
+	p, err := NewPool(nil, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Close() })
+	q := &queue{T: t, Pool: p, dials: make(chan struct{}, 8)}
+	p.dial = func(context.Context, key) (link, error) {
+		<-q.dials
+		return link{conn: &wire{Conn: stillConn{}}}, nil
+	}
+	t.Cleanup(func() { close(q.dials) })
+	return q
+}
+
+// ask has a request wait, or returns what it gets at once.
+func (q *queue) ask(strict bool) turn {
+	now := readClocks()
+	at := key{network: "tcp", address: "hub:80"}
+	got, err := q.take(q.Context(), demand{key: at, strict: strict, begun: now}, now, nil, NotClosed)
+	require.NoError(q, err)
+	return got
+}
+
+// get returns a connection that is dialled for it.
+func (q *queue) get() *Conn {
+	got := q.ask(false)
+	q.dials <- struct{}{}
+	return q.served(got)
+}
+
+// served returns what a request that waits has got, or will.
+func (q *queue) served(waiting turn) *Conn {
+	l, err := q.wait(q.Context(), waiting.bucket, waiting.waiter, readClocks())
+	require.NoError(q, err)
+	return l.conn
+}
+
+// giveBack gives a connection back whose response came so long ago.
+func (q *queue) giveBack(c *Conn, ago time.Duration) {
+	var after aftermath
+	now := readClocks()
+	c.bucket.put(c, now, &completed{arrived: now.before(ago)}, &after)
+	q.settle(&after, now)
+}
+
+// Its place goes to the first who waits, though the second could use it as it is.
+func TestP10_WhoMustNotUseWhatIsGivenBackGetsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, WithMaxConnsPerHost(1), WithTTL(time.Minute))
+		old := q.get()
+		post, get := q.ask(true), q.ask(false)
+		time.Sleep(time.Minute)
+		q.giveBack(old, 40*time.Second)
+		assert.Equal(t, ClosedMadeWay, old.Info().Closed)
+		q.dials <- struct{}{}
+		fresh := q.served(post)
+		q.giveBack(fresh, 0)
+		assert.Same(t, fresh, q.served(get))
+		q.giveBack(fresh, 0)
+	})
+}
+
+func TestP10_WhoHasADialKeepsNothingFromTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, WithTTL(time.Minute))
+		old := q.get()
+		post, get := q.ask(true), q.ask(false)
+		time.Sleep(time.Minute)
+		q.giveBack(old, 40*time.Second)
+		assert.Same(t, old, q.served(get))
+		q.dials <- struct{}{}
+		assert.NotSame(t, old, q.served(post))
+	})
+}
+
+// The peer has hung up on another connection, and after a second is trusted again.
+func TestP10_WhoWaitsForADialIsServedBeforeWhoComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t)
+		quiet, closed := q.get(), q.get()
+		time.Sleep(time.Second)
+		q.giveBack(quiet, 0)
+		q.giveBack(closed, 0)
+		time.Sleep(time.Second)
+		q.peerClosed(closed)
+		first := q.ask(true)
+		require.NotNil(t, first.waiter)
+		time.Sleep(leaving)
+		second := q.ask(true)
+		require.NotNil(t, second.waiter, "it comes after the first")
+		assert.Same(t, quiet, q.served(first))
+		q.dials <- struct{}{}
+		assert.NotSame(t, quiet, q.served(second))
+	})
+}
+
+func TestAGoodbyeOverTLSLooksLikeBytes(t *testing.T) {
+	var none *Conn
+	assert.False(t, none.saidGoodbye(NotClosed))
+	for _, row := range []struct {
+		kind connKind
+		why  CloseReason
+		want bool
+	}{
+		{kindSocket, ClosedHungUp, true},
+		{kindSocket, ClosedStrayBytes, false},
+		{kindTLS, ClosedHungUp, true},
+		{kindTLS, ClosedStrayBytes, true},
+		{kindTLS, ClosedTTL, false},
+	} {
+		assert.Equal(t, row.want, (&Conn{kind: row.kind}).saidGoodbye(row.why), "%v", row)
+	}
+}
+
+func TestTheCloseOfAConnectionThatNeverServedIsNoSignOfARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t)
+		quiet, spare := q.get(), q.get()
+		q.giveBack(quiet, 0)
+		q.release(spare, readClocks(), false)
+		time.Sleep(time.Second)
+		q.peerClosed(spare)
+		assert.Same(t, quiet, q.ask(true).lease.conn)
+	})
+}

@@ -17,7 +17,7 @@ const (
 	ClosedUnread                        // the response was not read to its end
 	ClosedNotKept                       // one side asked for it (Connection: close), or its protocol does
 	ClosedByHolder                      // Conn.Close was called, or Conn.CloseWrite before Release
-	ClosedMadeWay                       // idle, for a request that could not be risked on it, or that needed its place
+	ClosedMadeWay                       // for a request that could not be risked on it, or that needed its place
 	ClosedSurplus                       // dialled, but another connection had served meanwhile
 	ClosedCloseIdle                     // CloseIdle or CloseIdleConnections was called
 	ClosedPoolClosed                    // Close or Shutdown was called

@@ -305,6 +305,15 @@ func (c *Conn) unfit() CloseReason {
 	return c.probe.look()
 }
 
+// saidGoodbye reports whether a connection was refused because the peer has hung up. With
+// TLS that is said first, by bytes that look like any other.
+func (c *Conn) saidGoodbye(why CloseReason) bool {
+	if c == nil || c.session != nil {
+		return false
+	}
+	return why == ClosedHungUp || why == ClosedStrayBytes && c.kind == kindTLS
+}
+
 // takenInByTLS says why a connection may not be kept of which TLS has read what
 // nobody has asked it for: bytes, or the peer's word that there will be no more.
 // The socket does not show them; a Read that finds nothing there does. It goes

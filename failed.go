@@ -63,6 +63,12 @@ func (e *failedExchange) endedByTLS(known evidence) bool {
 	return ended && !e.own && e.received == 0 && e.lease.conn.kind == kindTLS && known.premature() && !known.closed
 }
 
+// hopesForProof reports whether nothing but the proof that it was unseen would have the
+// request sent again.
+func (e *failedExchange) hopesForProof() bool {
+	return e.sent != 0 && !e.idempotent && e.replayable && !e.second
+}
+
 // closedWhileIdle reports whether the peer has hung up on the connection before it had
 // the request, for all that is known; and not because of it.
 func (e *failedExchange) closedWhileIdle() bool {

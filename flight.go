@@ -262,7 +262,7 @@ func (f *flight) failedExchange(x *exchange, err error, second bool) *failedExch
 	if premature {
 		failed.received = 0
 	}
-	if (premature && !x.disclaimed || failed.endedByTLS(evidence)) && failed.sent != 0 && !failed.idempotent && failed.replayable {
+	if (premature && !x.disclaimed || failed.endedByTLS(evidence)) && failed.hopesForProof() {
 		evidence = conn.awaitEvidence(f.request.Context(), x.before)
 	}
 	failed.acknowledged = evidence.acknowledged()
@@ -296,7 +296,7 @@ func (f *flight) report(e *failedExchange, again bool) error {
 	pool := f.transport.pool
 	tally.countStale(err.Conn.Idle)
 	if e.closedWhileIdle() {
-		e.lease.conn.bucket.noteHangUp(readClocks())
+		e.lease.conn.bucket.noteHangUp(e.lease.conn, readClocks())
 	}
 	pool.checkSiblings(e.lease, isBlackHole(e.err))
 	level := slog.LevelInfo

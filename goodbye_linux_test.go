@@ -3,6 +3,7 @@ package ttlpool_test
 import (
 	"crypto/tls"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ func TestARequestThatCrossesTheEndOfTLSWaitsForTheFIN(t *testing.T) {
 	require.NoError(t, err)
 	config, trust := identity(t)
 	goodbye, said := make(chan struct{}), make(chan struct{})
+	sayGoodbye := sync.OnceFunc(func() { close(goodbye) })
+	defer sayGoodbye() // or a test that fails before would hang
 	server := startRaw(t, l, func(c *rawConn) {
 		c.secure(config)
 		if c.index > 1 {
@@ -46,7 +49,7 @@ func TestARequestThatCrossesTheEndOfTLSWaitsForTheFIN(t *testing.T) {
 	url := "https://" + server.address + "/"
 	require.Equal(t, "1.1", get(t, tr, url))
 	hook.set(func() {
-		close(goodbye)
+		sayGoodbye()
 		<-said
 	})
 	assert.Equal(t, "2.1", send(t, tr, newRequest(t, t.Context(), "POST", url, stream("body"))))

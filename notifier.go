@@ -45,6 +45,8 @@ func (n *notifier) next() (tell func()) {
 		n.pending, n.running = nil, false
 		return nil
 	}
-	tell, n.pending = n.pending[0], n.pending[1:]
+	tell = n.pending[0]
+	n.pending[0] = nil
+	n.pending = n.pending[1:]
 	return tell
 }

@@ -174,8 +174,8 @@ func (p *Pool) handOut(c *Conn, now instant) {
 // keeps the pool from having drained.
 func (p *Pool) take(ctx context.Context, d demand, now instant, refused *Conn, why CloseReason) (t turn, err error) {
 	var after aftermath
-	if why == ClosedHungUp && refused.session == nil {
-		refused.bucket.noteHangUp(now) // the watch may not have: and the next to be taken may be the next to be closed
+	if refused.saidGoodbye(why) { // the watch may not have told: and the next to be taken may be the next to be closed
+		refused.bucket.noteHangUp(refused, now)
 	}
 	for ok := false; !ok && err == nil; {
 		if t.bucket, err = p.bucket(d.key, refused != nil); err == nil {

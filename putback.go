@@ -46,19 +46,19 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		b.lessons.outlive(c.idleAtLease, leased, true)
 	}
 	life := c.lifetimeLocked(now)
-	user := b.userLocked(life, now)
-	switch reason := b.unkeepableLocked(c, life, user, now); {
+	user, makesWay := b.userLocked(life, now)
+	reason := b.unkeepableLocked(c, life, user, now)
+	if reason == NotClosed && makesWay {
+		reason = ClosedMadeWay
+	}
+	switch {
 	case reason != NotClosed:
 		b.discardLocked(c, reason, after)
 	case user != nil:
 		b.grantLocked(user, grant{lease: b.leaseLocked(c, now)})
 		b.serveWaitersLocked(c, now)
 	case b.makeRoomLocked(after):
-		due = b.keepLocked(c, life, now)
-		if b.dialForWaitersLocked(after); c.closed != NotClosed {
-			return putAway, 0 // it has made way for one who waits and must not use it
-		}
-		return putIdle, due
+		return putIdle, b.keepLocked(c, life, now)
 	default:
 		c.leases++
 		return putFull, 0

@@ -57,11 +57,19 @@ func (b *bucket) leaseSiblings(stale lease, now instant) (suspects []lease) {
 // after the other and in one process after the other, as it does when it restarts.
 const leaving = time.Second
 
-// noteHangUp notes that an idle connection was found closed by the peer.
-func (b *bucket) noteHangUp(now instant) {
+// noteHangUp notes that a connection was found closed by the peer that had been idle.
+func (b *bucket) noteHangUp(c *Conn, now instant) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lastHangUp = now
+	b.noteHangUpLocked(c, now)
+}
+
+// noteHangUpLocked passes over a connection that had never served: a server waits for
+// the first request with another timer.
+func (b *bucket) noteHangUpLocked(c *Conn, now instant) {
+	if c.uses > 0 && (b.lastHangUp == (instant{}) || now.monotonic > b.lastHangUp.monotonic) {
+		b.lastHangUp = now
+	}
 }
 
 // riskyLocked reports whether a request must not use a connection that others may: it
@@ -81,13 +89,25 @@ func (b *bucket) isNextLocked(life lifetime, now instant) bool {
 	return elapsed(now, b.lastHangUp) < leaving
 }
 
-// userLocked returns the first of those who wait that may use a connection; nil: none
-// may.
-func (b *bucket) userLocked(life lifetime, now instant) *waiter {
+// userLocked returns the first of those who wait that may use a connection. It has to
+// make way where one who stands before them must not use it, and has no other place: a
+// dial of its own, or one that is being freed.
+func (b *bucket) userLocked(life lifetime, now instant) (user *waiter, makesWay bool) {
+	if b.waiters.first == nil || !b.riskyLocked(true, life, now) {
+		return b.waiters.first, false
+	}
+	without := b.second.len // each place that is being freed serves one
+	shared := b.sessions && b.waitedForLocked()
 	for w := b.waiters.first; w != nil; w = w.next {
-		if !b.riskyLocked(w.demand.strict, life, now) {
-			return w
+		if !w.demand.strict {
+			return w, false
+		}
+		if w.dial == nil && !shared {
+			without++
+		}
+		if without > b.closing {
+			return nil, true
 		}
 	}
-	return nil
+	return nil, false
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,8 @@ func TestWhatWasSaidUnaskedIsNoAnswerThoughTheAnswerComesALittleLater(t *testing
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
 			goOn := make(chan struct{})
+			answer := sync.OnceFunc(func() { close(goOn) })
+			defer answer() // or a test that fails before would hang
 			server := crossing(t, goOn)
 			var client *hangup.Probe
 			tr := newTransport(t, ttlpool.WithBase(&http.Transport{
@@ -49,13 +52,10 @@ func TestWhatWasSaidUnaskedIsNoAnswerThoughTheAnswerComesALittleLater(t *testing
 			assert.Equal(t, "mine", get(t, tr, server.url()))
 			time.Sleep(150 * time.Millisecond) // the connection must have rested
 
-			firstByte := func() {
-				if goOn != nil {
-					close(goOn)
-					goOn = nil
-					eventually(t, func() bool { return client.State() == hangup.Pending }, "the answer does not come")
-				}
-			}
+			firstByte := sync.OnceFunc(func() {
+				answer()
+				eventually(t, func() bool { return client.State() == hangup.Pending }, "the answer does not come")
+			})
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: firstByte})
 			resp, err := tr.RoundTrip(newRequest(t, ctx, method, server.url(), nil))
 			if method == http.MethodGet {
