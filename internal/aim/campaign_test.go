@@ -182,7 +182,12 @@ func (p path) aimedAt(idle time.Duration) func(int, time.Time) time.Time {
 
 // lanesFor is how many lanes share so many calls, for rounds enough and no
 // more load than two processors bear.
-func lanesFor(calls int) int { return min(max(calls/5, 1), 400) }
+func lanesFor(calls int) int {
+	if raceDetector {
+		return min(max(calls/20, 1), 100)
+	}
+	return min(max(calls/5, 1), 400)
+}
 
 // calmLanesFor is how many lanes share so many calls where a client that is late by
 // a part of the round trip sees something else: few enough that hardly any is.

@@ -47,7 +47,11 @@ func requests(t *testing.T) int {
 // timeouts and restarts take, of 50 rows. Small ones run side by side.
 func planned(n int) time.Duration {
 	const start, each = time.Minute, 155 * time.Millisecond
-	return (start + time.Duration(n)*each).Round(time.Minute)
+	whole := start + time.Duration(n)*each
+	if raceDetector {
+		whole *= 2
+	}
+	return whole.Round(time.Minute)
 }
 
 // eventually waits for a condition that no channel tells of.
