@@ -77,11 +77,11 @@ func (b *bucket) take(ctx context.Context, d demand, now instant, again bool, af
 		return b.leaseLocked(c, now), nil, true
 	}
 	for c := b.fitLocked(d.strict, now, after); c != nil; c = b.fitLocked(d.strict, now, after) {
-		user, _ := b.userLocked(c.lifetimeLocked(now), now)
-		if user == nil {
+		user, _ := b.userLocked(c, now)
+		if user == nil || again {
 			return b.leaseLocked(c, now), nil, true
 		}
-		b.grantLocked(user, grant{lease: b.leaseLocked(c, now)}) // who waits must not use it before, and may now
+		b.grantLocked(user, grant{lease: b.leaseLocked(c, now)}) // it was risky when he came
 	}
 	w = newWaiter(ctx, d)
 	if again {

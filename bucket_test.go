@@ -241,3 +241,24 @@ func TestTheCloseOfAConnectionThatNeverServedIsNoSignOfARestart(t *testing.T) {
 		assert.Same(t, quiet, q.ask(true).lease.conn)
 	})
 }
+
+func TestP10_WhoHadAConnectionThatProvedUnfitIsServedBeforeThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t)
+		quiet, closed, mine := q.get(), q.get(), q.get()
+		time.Sleep(time.Second)
+		q.giveBack(quiet, 0)
+		q.giveBack(closed, 0)
+		time.Sleep(time.Second)
+		q.peerClosed(closed)
+		waiting := q.ask(true)
+		require.NotNil(t, waiting.waiter)
+		time.Sleep(leaving)
+		now := readClocks()
+		again, err := q.take(t.Context(), demand{key: quiet.bucket.key, strict: true, begun: now}, now, mine, ClosedStrayBytes)
+		require.NoError(t, err)
+		assert.Same(t, quiet, again.lease.conn)
+		q.dials <- struct{}{}
+		assert.NotSame(t, quiet, q.served(waiting))
+	})
+}

@@ -46,7 +46,7 @@ func (b *bucket) put(c *Conn, now instant, served *completed, after *aftermath) 
 		b.lessons.outlive(c.idleAtLease, leased, true)
 	}
 	life := c.lifetimeLocked(now)
-	user, makesWay := b.userLocked(life, now)
+	user, makesWay := b.userLocked(c, now)
 	reason := b.unkeepableLocked(c, life, user, now)
 	if reason == NotClosed && makesWay {
 		reason = ClosedMadeWay
@@ -117,6 +117,29 @@ func (b *bucket) unkeepableLocked(c *Conn, life lifetime, user *waiter, now inst
 		return ClosedCloseIdle
 	}
 	return NotClosed
+}
+
+// userLocked returns the first of those who wait that may use a connection. It has to
+// make way where one who stands before them must not use it, and has no other place: a
+// dial of its own, or one that is being freed.
+func (b *bucket) userLocked(c *Conn, now instant) (user *waiter, makesWay bool) {
+	if b.waiters.first == nil || !b.riskyLocked(true, c.lifetimeLocked(now), now) {
+		return b.waiters.first, false
+	}
+	without := b.second.len // each place that is being freed serves one
+	shared := b.sessions && b.waitedForLocked()
+	for w := b.waiters.first; w != nil; w = w.next {
+		if !w.demand.strict {
+			return w, false
+		}
+		if w.dial == nil && !shared {
+			without++
+		}
+		if without > b.closing {
+			return nil, true
+		}
+	}
+	return nil, false
 }
 
 // makeRoomLocked takes a place for an idle connection; false means that one of

@@ -5,7 +5,8 @@ import "time"
 // A stale connection makes its siblings suspect: those to the same address that
 // have been idle at least as long. Most of the time the same close has ended
 // them too. They are looked at, and only the dead ones go: closing all would
-// make every request dial at once.
+// make every request dial at once. Those that are left may be next: for a while, what
+// could not be sent again is not risked on them.
 
 // forgetful is the least idle time after which something on the way may have
 // forgotten a connection. Then its siblings lead nowhere either, and no look
@@ -87,27 +88,4 @@ func (b *bucket) isNextLocked(life lifetime, now instant) bool {
 		return false
 	}
 	return elapsed(now, b.lastHangUp) < leaving
-}
-
-// userLocked returns the first of those who wait that may use a connection. It has to
-// make way where one who stands before them must not use it, and has no other place: a
-// dial of its own, or one that is being freed.
-func (b *bucket) userLocked(life lifetime, now instant) (user *waiter, makesWay bool) {
-	if b.waiters.first == nil || !b.riskyLocked(true, life, now) {
-		return b.waiters.first, false
-	}
-	without := b.second.len // each place that is being freed serves one
-	shared := b.sessions && b.waitedForLocked()
-	for w := b.waiters.first; w != nil; w = w.next {
-		if !w.demand.strict {
-			return w, false
-		}
-		if w.dial == nil && !shared {
-			without++
-		}
-		if without > b.closing {
-			return nil, true
-		}
-	}
-	return nil, false
 }
