@@ -86,29 +86,6 @@ func TestWhatIsTooOldForARequestDoesNotHideWhatIsNot(t *testing.T) {
 	}
 }
 
-// The checkout may find a connection closed before the watch tells of it. Then the next
-// is no less in danger.
-func TestWhatTheCheckoutFindsClosedKeepsAStrictRequestOffTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, short, long := unevenPool(t, "")
-		long.Release()
-		short.Release()
-		time.Sleep(time.Second)
-		d := demand{key: long.bucket.key, begun: readClocks()}
-		found, err := p.take(t.Context(), d, d.begun, nil, NotClosed)
-		require.NoError(t, err)
-		d.strict = true
-		next, err := p.take(t.Context(), d, d.begun, found.lease.conn, ClosedHungUp)
-		require.NoError(t, err)
-		require.NotNil(t, next.waiter, "it waits for another to be dialled")
-		fresh, err := p.wait(t.Context(), next.bucket, next.waiter, d.begun)
-		require.NoError(t, err)
-		assert.NotSame(t, short, fresh.conn)
-		assert.NotSame(t, long, fresh.conn)
-		fresh.conn.Release()
-	})
-}
-
 // queue is a pool of connections that are dialled when the test says so, and of requests
 // that wait for them at one address.
 type queue struct {
@@ -131,10 +108,15 @@ func newQueue(t *testing.T, opts ...PoolOption) *queue {
 }
 
 // ask has a request wait, or returns what it gets at once.
-func (q *queue) ask(strict bool) turn {
+func (q *queue) ask(strict bool) turn { return q.take(strict, nil, NotClosed) }
+
+// askInstead is ask for a strict request whose connection has proved unfit.
+func (q *queue) askInstead(refused *Conn, why CloseReason) turn { return q.take(true, refused, why) }
+
+func (q *queue) take(strict bool, refused *Conn, why CloseReason) turn {
 	now := readClocks()
 	at := key{network: "tcp", address: "hub:80"}
-	got, err := q.take(q.Context(), demand{key: at, strict: strict, begun: now}, now, nil, NotClosed)
+	got, err := q.Pool.take(q.Context(), demand{key: at, strict: strict, begun: now}, now, refused, why)
 	require.NoError(q, err)
 	return got
 }
@@ -159,6 +141,36 @@ func (q *queue) giveBack(c *Conn, ago time.Duration) {
 	now := readClocks()
 	c.bucket.put(c, now, &completed{arrived: now.before(ago)}, &after)
 	q.settle(&after, now)
+}
+
+// hungUpOn makes two connections idle, of which the peer then closes one, and returns the
+// other.
+func (q *queue) hungUpOn() (quiet *Conn) {
+	quiet, closed := q.get(), q.get()
+	time.Sleep(time.Second)
+	q.giveBack(quiet, 0)
+	q.giveBack(closed, 0)
+	time.Sleep(time.Second)
+	q.peerClosed(closed)
+	return quiet
+}
+
+// The checkout may find a connection closed before the watch tells of it. Then the next
+// is no less in danger.
+func TestWhatTheCheckoutFindsClosedKeepsAStrictRequestOffTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t)
+		one, other := q.get(), q.get()
+		q.giveBack(one, 0)
+		q.giveBack(other, 0)
+		time.Sleep(time.Second)
+		next := q.askInstead(q.ask(false).lease.conn, ClosedHungUp)
+		require.NotNil(t, next.waiter, "it waits for another to be dialled")
+		q.dials <- struct{}{}
+		fresh := q.served(next)
+		assert.NotSame(t, one, fresh)
+		assert.NotSame(t, other, fresh)
+	})
 }
 
 // Its place goes to the first who waits, though the second could use it as it is.
@@ -195,12 +207,7 @@ func TestP10_WhoHasADialKeepsNothingFromTheNext(t *testing.T) {
 func TestP10_WhoWaitsForADialIsServedBeforeWhoComesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t)
-		quiet, closed := q.get(), q.get()
-		time.Sleep(time.Second)
-		q.giveBack(quiet, 0)
-		q.giveBack(closed, 0)
-		time.Sleep(time.Second)
-		q.peerClosed(closed)
+		quiet := q.hungUpOn()
 		first := q.ask(true)
 		require.NotNil(t, first.waiter)
 		time.Sleep(leaving)
@@ -245,19 +252,12 @@ func TestTheCloseOfAConnectionThatNeverServedIsNoSignOfARestart(t *testing.T) {
 func TestP10_WhoHadAConnectionThatProvedUnfitIsServedBeforeThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t)
-		quiet, closed, mine := q.get(), q.get(), q.get()
-		time.Sleep(time.Second)
-		q.giveBack(quiet, 0)
-		q.giveBack(closed, 0)
-		time.Sleep(time.Second)
-		q.peerClosed(closed)
+		mine := q.get()
+		quiet := q.hungUpOn()
 		waiting := q.ask(true)
 		require.NotNil(t, waiting.waiter)
 		time.Sleep(leaving)
-		now := readClocks()
-		again, err := q.take(t.Context(), demand{key: quiet.bucket.key, strict: true, begun: now}, now, mine, ClosedStrayBytes)
-		require.NoError(t, err)
-		assert.Same(t, quiet, again.lease.conn)
+		assert.Same(t, quiet, q.askInstead(mine, ClosedStrayBytes).lease.conn)
 		q.dials <- struct{}{}
 		assert.NotSame(t, quiet, q.served(waiting))
 	})

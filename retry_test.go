@@ -181,3 +181,21 @@ func TestWhatIsIdempotent(t *testing.T) {
 
 // someKey is a key of somebody else's.
 type someKey struct{}
+
+func TestAProofIsWaitedForOnlyWhereItDecides(t *testing.T) {
+	post := failure{sent: 100, replayable: true}
+	for name, row := range map[string]struct {
+		change func(*failure)
+		want   bool
+	}{
+		"a POST":                  {func(*failure) {}, true},
+		"it is sent again anyway": {func(f *failure) { f.idempotent = true }, false},
+		"its body is gone":        {func(f *failure) { f.replayable = false }, false},
+		"nothing was sent":        {func(f *failure) { f.sent = 0 }, false},
+		"it was the second try":   {func(f *failure) { f.second = true }, false},
+	} {
+		e := &failedExchange{failure: post}
+		row.change(&e.failure)
+		assert.Equal(t, row.want, e.hopesForProof(), name)
+	}
+}

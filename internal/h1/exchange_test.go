@@ -397,10 +397,11 @@ func TestTheOwnerKnowsWhetherAnotherResponseHasFollowed(t *testing.T) {
 	}
 }
 
-func TestTheOwnerIsNotAskedWhatFollowsWhereTheResponseGoesOn(t *testing.T) {
+func TestTheOwnerIsNotAskedWhatFollowsInVain(t *testing.T) {
 	for name, script := range map[string]string{
 		"its body is not there yet": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
 		"its length is not stated":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"the server does not go on": "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, owner := newExchange(newScripted(script, io.EOF))
