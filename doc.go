@@ -37,11 +37,11 @@
 // says in Keep-Alive, and what its closes have taught. The margin is that of
 // [WithMargin], or the round-trip time with its variation if that is more.
 //
-// Learning takes three closes of idle connections after about the same time.
-// Closes at one instant after different times are a restart, and those that leave no
-// idle connection open may be one: a longer timeout does not give way to them until
-// five minutes have not confirmed it. From then on what was learned grows by a tenth
-// for each five minutes, and after an hour it is forgotten.
+// Learning takes three closes, after about the same idle time, of connections that
+// have served. Closes at one instant after different times are a restart, and
+// those that leave no idle connection open may be one: a longer timeout does not
+// give way to them until five minutes have not confirmed it. From then on what was
+// learned grows by a tenth for each five minutes, and after an hour it is forgotten.
 //
 // A request that could not be sent again takes only a connection that has been
 // idle for less than the strict TTL ([WithStrictTTL]), half the effective one by
@@ -86,8 +86,8 @@
 //   - P9: Every setting of a base [http.Transport] is honoured, or an error of
 //     [NewTransport].
 //   - P10: The limits hold under any interleaving. Those who wait are served
-//     first come, first served, and until their context ends or
-//     [WithAcquireTimeout] has passed.
+//     first come, first served, each with what it may use, and until their
+//     context ends or [WithAcquireTimeout] has passed.
 //   - P11: No hook, dial, close or other I/O happens with a lock held.
 //
 // # Retries

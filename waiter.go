@@ -45,7 +45,8 @@ func (g grant) take() (lease, error) {
 	return g.lease, g.err
 }
 
-// waiterQueue serves first come, first served. A waiter that gives up leaves
+// waiterQueue serves first come, first served, of those who may use what there is
+// (userLocked). A waiter that gives up leaves
 // from wherever it stands.
 type waiterQueue struct {
 	first, last *waiter
